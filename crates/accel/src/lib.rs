@@ -1,0 +1,1 @@
+//! Accelerator models: the variable-speed systolic array and its baselines.

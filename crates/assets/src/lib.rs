@@ -1,0 +1,1 @@
+//! Models and data sets from PyPI packages: fetched, hash-checked, cached.

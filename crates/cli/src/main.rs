@@ -1,0 +1,3 @@
+//! The program `dtatrans`.
+
+fn main() {}

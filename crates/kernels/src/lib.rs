@@ -1,0 +1,1 @@
+//! SIMD kernels of DTATrans, each beside its scalar reference.

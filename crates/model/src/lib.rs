@@ -1,0 +1,1 @@
+//! Checkpoints, tokenizers and transformer models run under a precision plan.
