@@ -1,0 +1,109 @@
+//! What can be wrong with a plan or a trace.
+
+use thiserror::Error;
+
+/// Why a plan was refused.
+#[derive(Debug, Error, PartialEq)]
+pub enum PlanError {
+    /// The text is not TOML, lacks a key, or has one that is not known.
+    #[error("plan: {0}")]
+    Syntax(String),
+    /// Another version of the plan format.
+    #[error(
+        "plan: format = {found}: this program reads format {}",
+        crate::plan::FORMAT
+    )]
+    Format {
+        /// The version that the plan states.
+        found: u32,
+    },
+    /// A share that is no whole thousandth between 0 and 1.
+    #[error("{field} = {value}: must be a whole number of thousandths between 0 and 1")]
+    Share {
+        /// `r8`, `r4` or `r0`.
+        field: &'static str,
+        /// What stands there.
+        value: f64,
+    },
+    /// Shares that do not sum to 1.
+    #[error("r8 + r4 + r0 = {sum}: must be 1")]
+    RatioSum {
+        /// The sum found.
+        sum: f64,
+    },
+    /// A mistake in one layer.
+    #[error("plan: layer {layer}: {source}")]
+    Layer {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// What is wrong there.
+        source: Box<PlanError>,
+    },
+    /// The first layer mixes tiers although it has no scores.
+    #[error(
+        "plan: layer 0 must be all 8 bits (r8 = 1) or all 4 bits (r4 = 1): no token has a score yet"
+    )]
+    FirstLayer,
+    /// No layers at all.
+    #[error("plan: has no [[layer]]")]
+    NoLayers,
+    /// A key whose value is not among those allowed.
+    #[error("plan: {field} = {value}: must be {allowed}")]
+    Value {
+        /// The key.
+        field: &'static str,
+        /// What stands there.
+        value: String,
+        /// What may stand there.
+        allowed: String,
+    },
+    /// The plan is for a model of another depth.
+    #[error("plan: has {plan} layers, but the model has {model}")]
+    Depth {
+        /// Layers of the plan.
+        plan: usize,
+        /// Layers of the model.
+        model: usize,
+    },
+}
+
+/// Why a trace was refused.
+#[derive(Debug, Error)]
+pub enum TraceError {
+    /// Reading or writing failed.
+    #[error("trace: {0}")]
+    Io(#[from] std::io::Error),
+    /// The stream is empty.
+    #[error("trace: is empty: the first line must be its header")]
+    Empty,
+    /// A line that is no JSON, or has other fields than it should.
+    #[error("trace: line {line}: {reason}")]
+    Syntax {
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another file format, or another version of this one.
+    #[error(
+        "trace: line 1: format `{format}` version {version}: this program reads `{}` version {}",
+        crate::trace::FORMAT,
+        crate::trace::VERSION
+    )]
+    Version {
+        /// The format that the header states.
+        format: String,
+        /// The version that the header states.
+        version: u32,
+    },
+    /// A field whose value cannot be.
+    #[error("trace: line {line}: {field}: {reason}")]
+    Field {
+        /// Number of the line, from 1.
+        line: usize,
+        /// The field, with its place in the record.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,335 @@
+//! The plan: the ratios of all layers and the choices that go with them.
+//!
+//! A plan is a small TOML file:
+//!
+//! ```toml
+//! format = 1                    # version of this schema
+//! name = "an example"           # for people; optional
+//! compensation = "keys-values"  # what a 0-bit token still does
+//! rotation = true               # block Hadamard rotation before quantizing
+//! weight_bits = 8               # 8 or 4, per output channel
+//! probability_bits = 8          # 8, 4 or "tier" (the query's)
+//! protected_bits = 8            # least bits of [CLS], [SEP] and their like: 8 or 4
+//! round_to = 1                  # rows of a tile that groups are rounded up to
+//!
+//! [[layer]]                     # the first layer has no scores: all 8 or all 4
+//! r8 = 1.0
+//! r4 = 0.0
+//! r0 = 0.0
+//!
+//! [[layer]]                     # shares in whole thousandths that sum to 1
+//! r8 = 0.25
+//! r4 = 0.4
+//! r0 = 0.35
+//! ```
+//!
+//! Keys that are not in the schema are refused; only `name` and `round_to` may
+//! be left out.
+
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::compensation::{self, Compensation};
+use crate::{Bits, PlanError, Ratio, Tier};
+
+/// Version of the plan format.
+pub const FORMAT: u32 = 1;
+
+/// The ratios of all layers and the choices that go with them.
+#[derive(Clone)]
+pub struct Plan {
+    /// A name for people; may be empty.
+    pub name: String,
+    /// What a 0-bit token still does.
+    pub compensation: &'static dyn Compensation,
+    /// Whether inputs of matrix products are rotated by a block Hadamard
+    /// transform before they are quantized.
+    pub rotation: bool,
+    /// Width of the weights: 8 or 4 bits, one scale per output channel.
+    pub weight_bits: Bits,
+    /// Width of the attention probabilities.
+    pub probability_bits: ProbabilityBits,
+    /// Least width of protected tokens.
+    pub protected_bits: ProtectedBits,
+    /// Rows of a tile that groups of tokens are rounded up to; 1 rounds nothing.
+    pub round_to: usize,
+    /// The ratio of each layer; the first is uniform.
+    layers: Vec<Ratio>,
+}
+
+/// The width of the attention probabilities in the product with the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbabilityBits {
+    /// The same for every query: 8 or 4.
+    Fixed(Bits),
+    /// The tier of the query.
+    Tier,
+}
+
+impl ProbabilityBits {
+    /// The width of the probabilities of a query of that tier; `None` for a
+    /// query that is not computed.
+    pub fn of(self, query: Tier) -> Option<Bits> {
+        let tier = query.operand()?;
+        Some(match self {
+            ProbabilityBits::Fixed(bits) => bits,
+            ProbabilityBits::Tier => tier,
+        })
+    }
+}
+
+/// The least width of protected tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtectedBits {
+    /// 4 bits.
+    Four,
+    /// 8 bits.
+    Eight,
+}
+
+impl ProtectedBits {
+    /// The tier that protected tokens reach at least.
+    pub fn tier(self) -> Tier {
+        match self {
+            ProtectedBits::Four => Tier::Four,
+            ProtectedBits::Eight => Tier::Eight,
+        }
+    }
+}
+
+impl Plan {
+    /// A plan with these ratios and the defaults of everything else:
+    /// `keys-values`, rotation, 8-bit weights, probabilities and protected
+    /// tokens, no rounding.
+    ///
+    /// # Errors
+    /// [`PlanError::NoLayers`], or [`PlanError::FirstLayer`] if the first ratio
+    /// is not uniform.
+    pub fn new(layers: Vec<Ratio>) -> Result<Plan, PlanError> {
+        match layers.first() {
+            None => return Err(PlanError::NoLayers),
+            Some(first) if !first.is_uniform() => return Err(PlanError::FirstLayer),
+            Some(_) => {}
+        }
+        Ok(Plan {
+            name: String::new(),
+            compensation: &compensation::KeysValues,
+            rotation: true,
+            weight_bits: Bits::Eight,
+            probability_bits: ProbabilityBits::Fixed(Bits::Eight),
+            protected_bits: ProtectedBits::Eight,
+            round_to: 1,
+            layers,
+        })
+    }
+
+    /// All tokens at 8 bits at each of `layers` layers: plain int8.
+    ///
+    /// # Panics
+    /// If `layers` is 0.
+    pub fn dense_eight(layers: usize) -> Plan {
+        let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; layers]).expect("a uniform first layer");
+        plan.name = "dense 8 bits".into();
+        plan
+    }
+
+    /// All tokens at 4 bits at each of `layers` layers, protected ones too:
+    /// what needs no tiers.
+    ///
+    /// # Panics
+    /// If `layers` is 0.
+    pub fn dense_four(layers: usize) -> Plan {
+        let mut plan = Plan::new(vec![Ratio::ALL_FOUR; layers]).expect("a uniform first layer");
+        plan.name = "dense 4 bits".into();
+        plan.protected_bits = ProtectedBits::Four;
+        plan
+    }
+
+    /// The ratio of each layer.
+    pub fn layers(&self) -> &[Ratio] {
+        &self.layers
+    }
+
+    /// That the plan has as many layers as a model.
+    ///
+    /// # Errors
+    /// [`PlanError::Depth`].
+    pub fn check_depth(&self, model: usize) -> Result<(), PlanError> {
+        if self.layers.len() != model {
+            return Err(PlanError::Depth {
+                plan: self.layers.len(),
+                model,
+            });
+        }
+        Ok(())
+    }
+
+    /// A plan from the text of its file.
+    ///
+    /// # Errors
+    /// A [`PlanError`] that names the key or the layer at fault.
+    pub fn from_toml(text: &str) -> Result<Plan, PlanError> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            PlanError::Syntax(error.to_string().trim_end().replace('\n', "\n  "))
+        })?;
+        file.try_into()
+    }
+
+    /// The text of the plan's file.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&File::from(self)).expect("a plan is plain data")
+    }
+}
+
+impl PartialEq for Plan {
+    fn eq(&self, other: &Plan) -> bool {
+        File::from(self) == File::from(other)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        File::from(self).fmt(f)
+    }
+}
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        File::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Plan, D::Error> {
+        File::deserialize(deserializer)?
+            .try_into()
+            .map_err(D::Error::custom)
+    }
+}
+
+/// A plan as it stands in its file.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: u32,
+    #[serde(default)]
+    name: String,
+    compensation: String,
+    rotation: bool,
+    weight_bits: u32,
+    probability_bits: ProbabilityField,
+    protected_bits: u32,
+    #[serde(default = "one")]
+    round_to: usize,
+    #[serde(default)]
+    layer: Vec<LayerFile>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerFile {
+    r8: f64,
+    r4: f64,
+    r0: f64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum ProbabilityField {
+    Bits(u32),
+    Word(String),
+}
+
+fn one() -> usize {
+    1
+}
+
+impl From<&Plan> for File {
+    fn from(plan: &Plan) -> File {
+        File {
+            format: FORMAT,
+            name: plan.name.clone(),
+            compensation: plan.compensation.name().into(),
+            rotation: plan.rotation,
+            weight_bits: plan.weight_bits.bits(),
+            probability_bits: match plan.probability_bits {
+                ProbabilityBits::Fixed(bits) => ProbabilityField::Bits(bits.bits()),
+                ProbabilityBits::Tier => ProbabilityField::Word("tier".into()),
+            },
+            protected_bits: plan.protected_bits.tier().bits(),
+            round_to: plan.round_to,
+            layer: plan
+                .layers
+                .iter()
+                .map(|ratio| LayerFile {
+                    r8: ratio.r8(),
+                    r4: ratio.r4(),
+                    r0: ratio.r0(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<File> for Plan {
+    type Error = PlanError;
+
+    fn try_from(file: File) -> Result<Plan, PlanError> {
+        if file.format != FORMAT {
+            return Err(PlanError::Format { found: file.format });
+        }
+        let layers = file
+            .layer
+            .iter()
+            .enumerate()
+            .map(|(layer, shares)| {
+                Ratio::from_shares(shares.r8, shares.r4, shares.r0).map_err(|source| {
+                    PlanError::Layer {
+                        layer,
+                        source: Box::new(source),
+                    }
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let refuse = |field, value: String, allowed: &str| PlanError::Value {
+            field,
+            value,
+            allowed: allowed.into(),
+        };
+        if file.round_to == 0 {
+            return Err(refuse("round_to", "0".into(), "at least 1"));
+        }
+        Ok(Plan {
+            name: file.name,
+            compensation: compensation::find(&file.compensation)?,
+            rotation: file.rotation,
+            weight_bits: match file.weight_bits {
+                4 => Bits::Four,
+                8 => Bits::Eight,
+                bits => return Err(refuse("weight_bits", bits.to_string(), "8 or 4")),
+            },
+            probability_bits: match file.probability_bits {
+                ProbabilityField::Bits(4) => ProbabilityBits::Fixed(Bits::Four),
+                ProbabilityField::Bits(8) => ProbabilityBits::Fixed(Bits::Eight),
+                ProbabilityField::Word(word) if word == "tier" => ProbabilityBits::Tier,
+                ProbabilityField::Bits(bits) => {
+                    let allowed = "8, 4 or \"tier\"";
+                    return Err(refuse("probability_bits", bits.to_string(), allowed));
+                }
+                ProbabilityField::Word(word) => {
+                    let allowed = "8, 4 or \"tier\"";
+                    return Err(refuse("probability_bits", format!("\"{word}\""), allowed));
+                }
+            },
+            protected_bits: match file.protected_bits {
+                4 => ProtectedBits::Four,
+                8 => ProtectedBits::Eight,
+                bits => return Err(refuse("protected_bits", bits.to_string(), "8 or 4")),
+            },
+            round_to: file.round_to,
+            ..Plan::new(layers)?
+        })
+    }
+}

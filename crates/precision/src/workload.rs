@@ -1,0 +1,385 @@
+//! The workload: the matrix products that a run implies, with the bits of
+//! their operands, and the vector work between them.
+//!
+//! A product multiplies an M x K operand by a K x N operand. The bits of the
+//! left operand belong to its rows; those of the right operand to all of it
+//! (weights), to its columns (keys), or to the steps along K (values). Its cost
+//! is counted in element-cycles, `bits/4 x bits/4` for each of its M N K scalar
+//! products, without stalls or padding: 4 for 8 b x 8 b.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::ProbabilityBits;
+use crate::{Bits, ModelShape, Plan, Tier};
+
+/// Which product of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// Hidden states times W_q.
+    Query,
+    /// Hidden states times W_k and W_v side by side.
+    KeyValue,
+    /// Q x K^T, one head.
+    Score,
+    /// P x V, one head.
+    Context,
+    /// Context times W_o.
+    Output,
+    /// Hidden states times the first feed-forward matrix.
+    Up,
+    /// Activations times the second feed-forward matrix.
+    Down,
+}
+
+impl Operation {
+    /// All operations in the order in which a layer runs them.
+    pub const ALL: [Operation; 7] = [
+        Operation::Query,
+        Operation::KeyValue,
+        Operation::Score,
+        Operation::Context,
+        Operation::Output,
+        Operation::Up,
+        Operation::Down,
+    ];
+
+    /// Whether the product belongs to the attention proper: Q x K^T or P x V.
+    pub fn is_attention(self) -> bool {
+        matches!(self, Operation::Score | Operation::Context)
+    }
+
+    /// A short name for tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Operation::Query => "query",
+            Operation::KeyValue => "key, value",
+            Operation::Score => "Q x K",
+            Operation::Context => "P x V",
+            Operation::Output => "output",
+            Operation::Up => "feed-forward up",
+            Operation::Down => "feed-forward down",
+        }
+    }
+}
+
+/// The bits of the right operand of a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RightBits {
+    /// The same everywhere: weights.
+    Uniform(Bits),
+    /// One width per column: keys.
+    Columns(Vec<Bits>),
+    /// One width per step along K: values.
+    Steps(Vec<Bits>),
+}
+
+/// Equal products of one kind at one layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Index of the layer, from 0.
+    pub layer: usize,
+    /// Which product.
+    pub operation: Operation,
+    /// How many independent products of this shape and these bits: the heads.
+    pub count: usize,
+    /// Columns of the right operand.
+    pub n: usize,
+    /// Length of the reduction.
+    pub k: usize,
+    /// Bits of the left operand, one entry per row, in order of arrival.
+    pub rows: Vec<Bits>,
+    /// Bits of the right operand.
+    pub right: RightBits,
+}
+
+impl Product {
+    /// Rows of the left operand.
+    pub fn m(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Scalar products of all copies together: count x M x N x K.
+    pub fn macs(&self) -> u64 {
+        (self.count * self.m() * self.n * self.k) as u64
+    }
+
+    /// Element-cycles of all copies together.
+    pub fn element_cycles(&self) -> u64 {
+        let nibbles = |bits: &[Bits]| -> u64 { bits.iter().map(|b| u64::from(b.nibbles())).sum() };
+        // Every row meets every (column, step), so the sum factorises.
+        let right = match &self.right {
+            RightBits::Uniform(bits) => u64::from(bits.nibbles()) * (self.n * self.k) as u64,
+            RightBits::Columns(columns) => nibbles(columns) * self.k as u64,
+            RightBits::Steps(steps) => nibbles(steps) * self.n as u64,
+        };
+        self.count as u64 * nibbles(&self.rows) * right
+    }
+}
+
+/// Vector work of one layer, in scalar operations of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VectorWork {
+    /// Tokens whose scores the top-k unit ranks.
+    pub ranked_tokens: u64,
+    /// Additions of probabilities into the importance scores.
+    pub importance_additions: u64,
+    /// Elements that pass the softmax.
+    pub softmax_elements: u64,
+    /// Elements that pass a layer normalisation, residual addition included.
+    pub layer_norm_elements: u64,
+    /// Elements that pass the activation function.
+    pub activation_elements: u64,
+    /// Additions of the Hadamard rotations.
+    pub hadamard_additions: u64,
+    /// Elements quantized.
+    pub quantized_elements: u64,
+}
+
+impl VectorWork {
+    /// Adds another layer's work.
+    pub fn add(&mut self, other: &VectorWork) {
+        self.ranked_tokens += other.ranked_tokens;
+        self.importance_additions += other.importance_additions;
+        self.softmax_elements += other.softmax_elements;
+        self.layer_norm_elements += other.layer_norm_elements;
+        self.activation_elements += other.activation_elements;
+        self.hadamard_additions += other.hadamard_additions;
+        self.quantized_elements += other.quantized_elements;
+    }
+}
+
+/// The work of one layer on one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerWork {
+    /// The products, in order of execution.
+    pub products: Vec<Product>,
+    /// The vector work between them.
+    pub vector: VectorWork,
+}
+
+/// The work of all layers on one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Tokens of the input.
+    pub tokens: usize,
+    /// One entry per layer.
+    pub layers: Vec<LayerWork>,
+}
+
+/// Element-cycles, by the parts that savings are stated for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementCycles {
+    /// Q x K^T and P x V.
+    pub attention: u64,
+    /// All products of the layers, attention included.
+    pub encoder: u64,
+}
+
+impl ElementCycles {
+    /// Adds another input's.
+    pub fn add(&mut self, other: ElementCycles) {
+        self.attention += other.attention;
+        self.encoder += other.encoder;
+    }
+}
+
+/// The shares of the dense model's element-cycles that a plan saves, between
+/// 0 and 1 (below 0 where it costs more).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Of Q x K^T and P x V.
+    pub attention: f64,
+    /// Of all products.
+    pub encoder: f64,
+}
+
+impl Saved {
+    /// What `spent` saves against `dense`, both summed over the same inputs.
+    pub fn new(spent: ElementCycles, dense: ElementCycles) -> Saved {
+        let share = |spent: u64, dense: u64| match dense {
+            0 => 0.0,
+            _ => 1.0 - spent as f64 / dense as f64,
+        };
+        Saved {
+            attention: share(spent.attention, dense.attention),
+            encoder: share(spent.encoder, dense.encoder),
+        }
+    }
+}
+
+/// The block of the Hadamard rotation of a width: the largest power of two up
+/// to 128 that divides it.
+pub fn rotation_block(width: usize) -> usize {
+    1 << width.trailing_zeros().min(7)
+}
+
+impl Workload {
+    /// The work of the dense model on `tokens` tokens, all operands at `bits`.
+    pub fn dense(shape: &ModelShape, tokens: usize, bits: Bits) -> Workload {
+        let rows = vec![Some(bits); tokens];
+        let layers = (0..shape.layers)
+            .map(|layer| LayerWork {
+                products: products(shape, layer, &rows, &rows, &|row| row, bits),
+                vector: VectorWork {
+                    ranked_tokens: 0,
+                    importance_additions: 0,
+                    hadamard_additions: 0,
+                    quantized_elements: 0,
+                    ..vector_work(shape, tokens, tokens, false, 0)
+                },
+            })
+            .collect();
+        Workload { tokens, layers }
+    }
+
+    /// The work of a run under a plan: `tiers[layer][token]` as its trace has
+    /// them.
+    pub fn under_plan(shape: &ModelShape, plan: &Plan, tiers: &[Vec<Tier>]) -> Workload {
+        let tokens = tiers.first().map_or(0, Vec::len);
+        let offered = plan.compensation.key_value_bits();
+        let mut gone = vec![false; tokens];
+        let layers = tiers
+            .iter()
+            .enumerate()
+            .map(|(layer, tiers)| {
+                let alive = gone.iter().filter(|&&gone| !gone).count();
+                let queries: Vec<Option<Bits>> = tiers.iter().map(|tier| tier.operand()).collect();
+                let keys: Vec<Option<Bits>> =
+                    queries.iter().map(|&bits| bits.or(offered)).collect();
+                let probability = |row: Option<Bits>| match plan.probability_bits {
+                    ProbabilityBits::Fixed(bits) => row.map(|_| bits),
+                    ProbabilityBits::Tier => row,
+                };
+                if !plan.compensation.may_return() {
+                    for (gone, tier) in gone.iter_mut().zip(tiers) {
+                        *gone |= !tier.is_computed();
+                    }
+                }
+                let computed = queries.iter().flatten().count();
+                let key_count = keys.iter().flatten().count();
+                let ranked = if layer == 0 { 0 } else { alive };
+                LayerWork {
+                    products: products(
+                        shape,
+                        layer,
+                        &queries,
+                        &keys,
+                        &probability,
+                        plan.weight_bits,
+                    ),
+                    vector: vector_work(shape, computed, key_count, plan.rotation, ranked),
+                }
+            })
+            .collect();
+        Workload { tokens, layers }
+    }
+
+    /// All products of all layers.
+    pub fn products(&self) -> impl Iterator<Item = &Product> {
+        self.layers.iter().flat_map(|layer| &layer.products)
+    }
+
+    /// The element-cycles of all products.
+    pub fn element_cycles(&self) -> ElementCycles {
+        let mut sum = ElementCycles::default();
+        for product in self.products() {
+            let cycles = product.element_cycles();
+            sum.encoder += cycles;
+            if product.operation.is_attention() {
+                sum.attention += cycles;
+            }
+        }
+        sum
+    }
+}
+
+/// The products of one layer: `queries` and `keys` have one entry per token,
+/// `None` where the token takes no part.
+fn products(
+    shape: &ModelShape,
+    layer: usize,
+    queries: &[Option<Bits>],
+    keys: &[Option<Bits>],
+    probability: &dyn Fn(Option<Bits>) -> Option<Bits>,
+    weights: Bits,
+) -> Vec<Product> {
+    let query_rows: Vec<Bits> = queries.iter().flatten().copied().collect();
+    let key_rows: Vec<Bits> = keys.iter().flatten().copied().collect();
+    let probability_rows: Vec<Bits> = queries.iter().filter_map(|&row| probability(row)).collect();
+    let inner = shape.heads * shape.head_dim;
+    let linear = |operation, rows: &[Bits], n, k| Product {
+        layer,
+        operation,
+        count: 1,
+        n,
+        k,
+        rows: rows.to_vec(),
+        right: RightBits::Uniform(weights),
+    };
+    vec![
+        linear(Operation::Query, &query_rows, inner, shape.hidden),
+        linear(Operation::KeyValue, &key_rows, 2 * inner, shape.hidden),
+        Product {
+            layer,
+            operation: Operation::Score,
+            count: shape.heads,
+            n: key_rows.len(),
+            k: shape.head_dim,
+            rows: query_rows.clone(),
+            right: RightBits::Columns(key_rows.clone()),
+        },
+        Product {
+            layer,
+            operation: Operation::Context,
+            count: shape.heads,
+            n: shape.head_dim,
+            k: key_rows.len(),
+            rows: probability_rows,
+            right: RightBits::Steps(key_rows),
+        },
+        linear(Operation::Output, &query_rows, shape.hidden, inner),
+        linear(Operation::Up, &query_rows, shape.intermediate, shape.hidden),
+        linear(
+            Operation::Down,
+            &query_rows,
+            shape.hidden,
+            shape.intermediate,
+        ),
+    ]
+}
+
+/// The vector work of one layer with `computed` computed tokens among `keys`
+/// tokens that offer a key and a value.
+fn vector_work(
+    shape: &ModelShape,
+    computed: usize,
+    keys: usize,
+    rotation: bool,
+    ranked: usize,
+) -> VectorWork {
+    let inner = shape.heads * shape.head_dim;
+    let (computed, keys) = (computed as u64, keys as u64);
+    let (hidden, intermediate) = (shape.hidden as u64, shape.intermediate as u64);
+    let (inner, heads) = (inner as u64, shape.heads as u64);
+    let scores = heads * computed * keys;
+    let additions = |width: u64| width * u64::from(rotation_block(width as usize).ilog2());
+    VectorWork {
+        ranked_tokens: ranked as u64,
+        importance_additions: scores,
+        softmax_elements: scores,
+        layer_norm_elements: 2 * computed * hidden,
+        activation_elements: computed * intermediate,
+        // Inputs of the projections (keys and values included) and of both
+        // feed-forward products; the heads' rotations are folded into weights.
+        hadamard_additions: if rotation {
+            (keys + computed) * additions(hidden) + computed * additions(intermediate)
+        } else {
+            0
+        },
+        // Inputs of the four linear layers, q, k, v, and the probabilities.
+        quantized_elements: keys * (hidden + 2 * inner)
+            + computed * (inner + inner + hidden + intermediate)
+            + scores,
+    }
+}
