@@ -1,0 +1,192 @@
+//! Exact products of 8-bit integers with 32-bit sums.
+//!
+//! The left operand holds unsigned codes with one zero point, the right one
+//! signed codes. Which kernel runs:
+//!
+//! | instruction set | kernel | why |
+//! |---|---|---|
+//! | AVX-512 VNNI | rten-gemm | multiplies u8 x i8 into i32 exactly, near the peak |
+//! | AVX2 | [`avx2`], ours | rten-gemm's adds pairs in 16 bits there, which may saturate |
+//! | others | [`scalar`], ours | the reference |
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod scalar;
+
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
+use rten_tensor::NdTensorView;
+
+use crate::Isa;
+
+/// The left operand: unsigned codes of shape (m, k), row after row, each
+/// standing for code - zero_point.
+#[derive(Clone, Copy, Debug)]
+pub struct Lhs<'a> {
+    /// The codes.
+    pub codes: &'a [u8],
+    /// The code that stands for 0: 128 for signed values, 0 for unsigned.
+    pub zero_point: u8,
+}
+
+/// Multiplies 8-bit matrices exactly.
+pub struct Int8Gemm {
+    kernel: Kernel,
+}
+
+enum Kernel {
+    Rten(GemmExecutor<u8, i8, i32>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    Scalar,
+}
+
+/// A right operand laid out for the [`Int8Gemm`] that packed it.
+pub struct PackedInt8 {
+    layout: Layout,
+    n: usize,
+    k: usize,
+}
+
+enum Layout {
+    Rten(PackedBMatrix<i8>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Panels),
+    Scalar(Vec<i8>),
+}
+
+impl PackedInt8 {
+    /// Columns of the right operand.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Length of the reduction.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+}
+
+impl Int8Gemm {
+    /// The fastest exact kernel for an instruction set.
+    pub fn new(isa: Isa) -> Int8Gemm {
+        #[cfg(target_arch = "x86_64")]
+        if isa.is_avx2() {
+            return Int8Gemm {
+                kernel: Kernel::Avx2(
+                    avx2::Avx2::new().expect("an `Isa` exists only where it runs"),
+                ),
+            };
+        }
+        let library = GemmExecutor::<u8, i8, i32>::new();
+        // On processors other than x86-64 `Isa` knows only the scalar set,
+        // while the library has exact kernels of its own there.
+        let use_library = isa != Isa::SCALAR || !cfg!(target_arch = "x86_64");
+        Int8Gemm {
+            kernel: if use_library && !library.may_saturate() {
+                Kernel::Rten(library)
+            } else {
+                Kernel::Scalar
+            },
+        }
+    }
+
+    /// Name of the kernel in use.
+    pub fn kernel_name(&self) -> &str {
+        match &self.kernel {
+            Kernel::Rten(library) => library.kernel_name(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2(_) => "avx2-madd",
+            Kernel::Scalar => "scalar",
+        }
+    }
+
+    /// Packs a right operand given as (n, k): one row per output, as
+    /// checkpoints have weights and attention has keys.
+    ///
+    /// # Panics
+    /// If `b` is not n k long.
+    pub fn pack(&self, b: &[i8], n: usize, k: usize) -> PackedInt8 {
+        assert_eq!(b.len(), n * k);
+        self.pack_strided(b, n, k, k, 1)
+    }
+
+    /// Packs a right operand given as (k, n), as attention has values.
+    ///
+    /// # Panics
+    /// If `b` is not n k long.
+    pub fn pack_transposed(&self, b: &[i8], n: usize, k: usize) -> PackedInt8 {
+        assert_eq!(b.len(), n * k);
+        self.pack_strided(b, n, k, 1, n)
+    }
+
+    /// Packs the operand whose element (column, step) stands at
+    /// `column * column_stride + step * step_stride`.
+    fn pack_strided(
+        &self,
+        b: &[i8],
+        n: usize,
+        k: usize,
+        column_stride: usize,
+        step_stride: usize,
+    ) -> PackedInt8 {
+        let at = |column: usize, step: usize| b[column * column_stride + step * step_stride];
+        let layout = match &self.kernel {
+            Kernel::Rten(library) => {
+                let view = if step_stride == 1 {
+                    NdTensorView::from_data([n, k], b).transposed()
+                } else {
+                    NdTensorView::from_data([k, n], b)
+                };
+                Layout::Rten(library.prepack_b(view))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2(_) => Layout::Avx2(avx2::Panels::new(n, k, at)),
+            Kernel::Scalar => {
+                let columns = (0..n).flat_map(|column| (0..k).map(move |step| at(column, step)));
+                Layout::Scalar(columns.collect())
+            }
+        };
+        PackedInt8 { layout, n, k }
+    }
+
+    /// `out` (m, n) = (`a` - zero point) (m, k) x B^T, exactly.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says, or another kernel
+    /// packed `b`.
+    pub fn multiply(&self, a: Lhs, b: &PackedInt8, out: &mut [i32]) {
+        if b.k == 0 || b.n == 0 || a.codes.is_empty() {
+            out.fill(0);
+            return;
+        }
+        let m = a.codes.len() / b.k;
+        assert_eq!(a.codes.len(), m * b.k);
+        assert_eq!(out.len(), m * b.n);
+        match (&self.kernel, &b.layout) {
+            (Kernel::Rten(library), Layout::Rten(packed)) => {
+                let zero_points = vec![a.zero_point; m];
+                let options = GemmOptions {
+                    a_quant: Some(QuantParams {
+                        zero_point: &zero_points,
+                    }),
+                    ..Default::default()
+                };
+                let a = NdTensorView::from_data([m, b.k], a.codes);
+                library
+                    .gemm(
+                        out,
+                        GemmInputA::Unpacked(a),
+                        GemmInputB::Packed(packed),
+                        options,
+                    )
+                    .expect("shapes were checked");
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Kernel::Avx2(avx2), Layout::Avx2(panels)) => avx2.multiply(a, panels, out),
+            (Kernel::Scalar, Layout::Scalar(columns)) => {
+                scalar::multiply(a, columns, b.n, b.k, out);
+            }
+            _ => panic!("the operand was packed by another kernel"),
+        }
+    }
+}

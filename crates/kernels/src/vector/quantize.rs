@@ -1,0 +1,119 @@
+//! From floats to integer codes and back.
+
+use super::{larger, reduce};
+use crate::Isa;
+
+/// Adding and subtracting this rounds a float of magnitude up to 2^22 to the
+/// nearest integer, halves to even, on every processor.
+const ROUND: f32 = 12_582_912.0;
+
+/// Quantizes a row symmetrically: codes in [-limit, limit] and the scale that
+/// turns them back, max |x| / limit. Halves round to even. A row of zeros gets
+/// the scale 0.
+///
+/// # Panics
+/// If the slices differ in length or `limit` is not 1 to 127.
+pub fn quantize_symmetric(isa: Isa, row: &[f32], limit: i32, codes: &mut [i8]) -> f32 {
+    assert_eq!(row.len(), codes.len());
+    assert!((1..=127).contains(&limit));
+    isa.vectorise(
+        #[inline(always)]
+        || {
+            let largest = reduce(row, 0.0, |max, x| larger(max, x.abs()), larger);
+            let inverse = inverse_scale(largest, limit as f32);
+            for (code, &value) in codes.iter_mut().zip(row) {
+                let rounded = value * inverse + ROUND;
+                // The integer stands in the low bits of the float.
+                *code = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i8;
+            }
+            largest / limit as f32
+        },
+    )
+}
+
+/// Quantizes a row of non-negative values: codes in [0, limit] and their scale,
+/// max x / limit. Halves round to even.
+///
+/// # Panics
+/// If the slices differ in length or `limit` is not 1 to 255.
+pub fn quantize_unsigned(isa: Isa, row: &[f32], limit: u32, codes: &mut [u8]) -> f32 {
+    assert_eq!(row.len(), codes.len());
+    assert!((1..=255).contains(&limit));
+    isa.vectorise(
+        #[inline(always)]
+        || {
+            let largest = reduce(row, 0.0, larger, larger);
+            let inverse = inverse_scale(largest, limit as f32);
+            for (code, &value) in codes.iter_mut().zip(row) {
+                let rounded = value * inverse + ROUND;
+                *code = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as u8;
+            }
+            largest / limit as f32
+        },
+    )
+}
+
+/// limit / largest, or 0 where that is no finite number.
+#[inline(always)]
+fn inverse_scale(largest: f32, limit: f32) -> f32 {
+    let inverse = limit / largest;
+    if inverse.is_finite() { inverse } else { 0.0 }
+}
+
+/// Turns a row of integer sums into floats:
+/// out\[j\] = sums\[j\] x (row_scale x column_scales\[j\]) + bias\[j\].
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn dequantize(
+    isa: Isa,
+    sums: &[i32],
+    row_scale: f32,
+    column_scales: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    assert_eq!(sums.len(), out.len());
+    assert_eq!(sums.len(), column_scales.len());
+    assert_eq!(sums.len(), bias.len());
+    isa.vectorise(
+        #[inline(always)]
+        || {
+            for (((out, &sum), &scale), &bias) in
+                out.iter_mut().zip(sums).zip(column_scales).zip(bias)
+            {
+                *out = sum as f32 * (row_scale * scale) + bias;
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_round_half_to_even() {
+        let mut codes = [0; 6];
+        let scale = quantize_symmetric(
+            Isa::SCALAR,
+            &[127.0, 0.5, 1.5, -0.5, -2.5, -127.0],
+            127,
+            &mut codes,
+        );
+        assert_eq!((scale, codes), (1.0, [127, 0, 2, 0, -2, -127]));
+    }
+
+    #[test]
+    fn zeros_and_tiny_rows_give_zero_codes() {
+        for value in [0.0, f32::from_bits(1)] {
+            let mut codes = [1; 3];
+            let scale = quantize_symmetric(Isa::SCALAR, &[value; 3], 7, &mut codes);
+            assert!(scale.is_finite());
+            assert_eq!(codes, [0; 3]);
+            let mut codes = [1; 3];
+            quantize_unsigned(Isa::SCALAR, &[value; 3], 255, &mut codes);
+            assert_eq!(codes, [0; 3]);
+        }
+    }
+}
