@@ -13,6 +13,18 @@ pub struct PackedF32 {
     k: usize,
 }
 
+impl PackedF32 {
+    /// Columns of the right operand.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Length of the reduction.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+}
+
 impl Default for F32Gemm {
     fn default() -> F32Gemm {
         F32Gemm::new()

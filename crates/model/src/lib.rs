@@ -1,1 +1,26 @@
-//! Checkpoints, tokenizers and transformer models run under a precision plan.
+//! Checkpoints, tokenizers and transformer models, run at f32 or under a
+//! precision plan.
+//!
+//! [`Checkpoint::open`] reads a folder in Hugging Face's layout; an [`Engine`]
+//! is that model made ready to run at one [`Precision`]; it takes ragged
+//! batches of [`Encoding`]s, without padding, and gives one [`Output`] each.
+//! A sequence's output is the same bits alone and in any batch.
+//!
+//! A model family is a folder beside [`bert`] and a line in
+//! [`Checkpoint::open`].
+
+pub mod bert;
+mod checkpoint;
+mod engine;
+mod error;
+mod json;
+mod sentence;
+mod tensors;
+mod text;
+
+pub use checkpoint::{Checkpoint, Head};
+pub use engine::{Detail, Engine, Output, Precision};
+pub use error::ModelError;
+pub use sentence::{Pooling, SentenceHead};
+pub use tensors::Tensors;
+pub use text::{Encoding, TextTokenizer, Truncation};

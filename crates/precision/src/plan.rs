@@ -69,14 +69,12 @@ pub enum ProbabilityBits {
 }
 
 impl ProbabilityBits {
-    /// The width of the probabilities of a query of that tier; `None` for a
-    /// query that is not computed.
-    pub fn of(self, query: Tier) -> Option<Bits> {
-        let tier = query.operand()?;
-        Some(match self {
+    /// The width of the probabilities of a query that is computed at `query`.
+    pub fn of(self, query: Bits) -> Bits {
+        match self {
             ProbabilityBits::Fixed(bits) => bits,
-            ProbabilityBits::Tier => tier,
-        })
+            ProbabilityBits::Tier => query,
+        }
     }
 }
 

@@ -220,7 +220,14 @@ impl Workload {
         let rows = vec![Some(bits); tokens];
         let layers = (0..shape.layers)
             .map(|layer| LayerWork {
-                products: products(shape, layer, &rows, &rows, &|row| row, bits),
+                products: products(
+                    shape,
+                    layer,
+                    &rows,
+                    &rows,
+                    ProbabilityBits::Fixed(bits),
+                    bits,
+                ),
                 vector: VectorWork {
                     ranked_tokens: 0,
                     importance_additions: 0,
@@ -247,10 +254,6 @@ impl Workload {
                 let queries: Vec<Option<Bits>> = tiers.iter().map(|tier| tier.operand()).collect();
                 let keys: Vec<Option<Bits>> =
                     queries.iter().map(|&bits| bits.or(offered)).collect();
-                let probability = |row: Option<Bits>| match plan.probability_bits {
-                    ProbabilityBits::Fixed(bits) => row.map(|_| bits),
-                    ProbabilityBits::Tier => row,
-                };
                 if !plan.compensation.may_return() {
                     for (gone, tier) in gone.iter_mut().zip(tiers) {
                         *gone |= !tier.is_computed();
@@ -265,7 +268,7 @@ impl Workload {
                         layer,
                         &queries,
                         &keys,
-                        &probability,
+                        plan.probability_bits,
                         plan.weight_bits,
                     ),
                     vector: vector_work(shape, computed, key_count, plan.rotation, ranked),
@@ -301,12 +304,15 @@ fn products(
     layer: usize,
     queries: &[Option<Bits>],
     keys: &[Option<Bits>],
-    probability: &dyn Fn(Option<Bits>) -> Option<Bits>,
+    probability_bits: ProbabilityBits,
     weights: Bits,
 ) -> Vec<Product> {
     let query_rows: Vec<Bits> = queries.iter().flatten().copied().collect();
     let key_rows: Vec<Bits> = keys.iter().flatten().copied().collect();
-    let probability_rows: Vec<Bits> = queries.iter().filter_map(|&row| probability(row)).collect();
+    let probability_rows = query_rows
+        .iter()
+        .map(|&bits| probability_bits.of(bits))
+        .collect();
     let inner = shape.heads * shape.head_dim;
     let linear = |operation, rows: &[Bits], n, k| Product {
         layer,

@@ -129,8 +129,8 @@ proptest! {
         let alive = case.gone.iter().filter(|&&gone| !gone).count();
         let eight = count(&rounded, Tier::Eight);
         let computed = eight + count(&rounded, Tier::Four);
-        prop_assert!(eight % case.round_to == 0 || eight == alive);
-        prop_assert!(computed % case.round_to == 0 || computed == alive);
+        prop_assert!(eight.is_multiple_of(case.round_to) || eight == alive);
+        prop_assert!(computed.is_multiple_of(case.round_to) || computed == alive);
     }
 }
 

@@ -62,7 +62,7 @@ mod tests {
                 let start = i / block * block;
                 let want: f64 = (0..block)
                     .map(|j| {
-                        let sign = if (i % block & j).count_ones() % 2 == 0 {
+                        let sign = if ((i % block) & j).count_ones() % 2 == 0 {
                             1.0
                         } else {
                             -1.0

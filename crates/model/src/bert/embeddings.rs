@@ -1,0 +1,87 @@
+//! From token ids to the first hidden states, at f32.
+
+use dtatrans_kernels::{Isa, vector};
+
+use super::BertConfig;
+use super::weights::{Norm, Source};
+use crate::{Encoding, ModelError, Tensors};
+
+/// Word, position and token type embeddings and their normalisation.
+pub(crate) struct Embeddings {
+    word: Vec<f32>,
+    position: Vec<f32>,
+    token_type: Vec<f32>,
+    norm: Norm,
+    epsilon: f32,
+    width: usize,
+    isa: Isa,
+}
+
+impl Embeddings {
+    pub(crate) fn read(
+        tensors: &Tensors,
+        config: &BertConfig,
+        isa: Isa,
+    ) -> Result<Embeddings, ModelError> {
+        let source = Source::new(tensors)?;
+        let width = config.hidden_size;
+        let table = |name: &str, rows: usize| {
+            source.matrix(&format!("embeddings.{name}.weight"), [rows, width])
+        };
+        Ok(Embeddings {
+            word: table("word_embeddings", config.vocab_size)?,
+            position: table("position_embeddings", config.max_position_embeddings)?,
+            token_type: table("token_type_embeddings", config.type_vocab_size)?,
+            norm: source.norm("embeddings.LayerNorm", width)?,
+            epsilon: config.layer_norm_eps,
+            width,
+            isa,
+        })
+    }
+
+    /// That every id of an input has an embedding.
+    pub(crate) fn check(&self, input: &Encoding) -> Result<(), ModelError> {
+        let rows = |table: &[f32]| table.len() / self.width;
+        if input.len() > rows(&self.position) {
+            return Err(ModelError::TooLong {
+                tokens: input.len(),
+                limit: rows(&self.position),
+            });
+        }
+        for (name, ids, table) in [
+            ("token id", &input.ids, &self.word),
+            ("token type", &input.type_ids, &self.token_type),
+        ] {
+            if let Some(id) = ids.iter().find(|&&id| id as usize >= rows(table)) {
+                let rows = rows(table);
+                return Err(ModelError::Text(format!(
+                    "{name} {id}: the model embeds {rows}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hidden states of all tokens of a batch, one sequence after the other.
+    pub(crate) fn embed(&self, batch: &[&Encoding]) -> Vec<f32> {
+        let tokens: usize = batch.iter().map(|input| input.len()).sum();
+        let mut states = Vec::with_capacity(tokens * self.width);
+        for input in batch {
+            for (position, (&id, &kind)) in input.ids.iter().zip(&input.type_ids).enumerate() {
+                let word = row(&self.word, id as usize, self.width);
+                let kind = row(&self.token_type, kind as usize, self.width);
+                let position = row(&self.position, position, self.width);
+                // The order in which Hugging Face adds them.
+                let sums = word.iter().zip(kind).zip(position);
+                states.extend(sums.map(|((word, kind), position)| word + kind + position));
+            }
+        }
+        let norm = &self.norm;
+        vector::layer_norm(self.isa, &mut states, &norm.gain, &norm.bias, self.epsilon);
+        states
+    }
+}
+
+fn row(table: &[f32], index: usize, width: usize) -> &[f32] {
+    &table[index * width..(index + 1) * width]
+}

@@ -1,0 +1,104 @@
+//! A checkpoint: a folder in Hugging Face's layout.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::bert::BertConfig;
+use crate::{ModelError, SentenceHead, Tensors, TextTokenizer, json};
+use dtatrans_precision::ModelShape;
+
+/// A checkpoint, opened and checked; its weights are read when an
+/// [`Engine`](crate::Engine) is made of it.
+pub struct Checkpoint {
+    /// The folder's name, or the name that the user gave.
+    pub name: String,
+    /// Sizes and choices of the model.
+    pub config: BertConfig,
+    /// The weights.
+    pub tensors: Tensors,
+    /// What stands on top of the encoder.
+    pub head: Head,
+    /// The tokenizer; `None` if the folder has no `tokenizer.json`.
+    pub tokenizer: Option<TextTokenizer>,
+    folder: PathBuf,
+}
+
+/// What stands on top of the encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// One vector per text.
+    Sentence(SentenceHead),
+    /// One score per label: pooler, tanh, classifier.
+    Classifier {
+        /// The labels, in order of their scores.
+        labels: Vec<String>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Family {
+    model_type: String,
+}
+
+impl Checkpoint {
+    /// Opens a folder with `config.json`, `model.safetensors` and, for text
+    /// input, `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and what is wrong in it.
+    pub fn open(folder: &Path) -> Result<Checkpoint, ModelError> {
+        let file = folder.join("config.json");
+        let family: Family = json::read(&file)?;
+        if family.model_type != "bert" {
+            return Err(ModelError::Field {
+                file,
+                field: "model_type".into(),
+                reason: format!("`{}`: must be `bert`", family.model_type),
+            });
+        }
+        let config = BertConfig::open(&file)?;
+        let tensors = Tensors::open(&folder.join("model.safetensors"))?;
+        let head = match config.labels(&file)? {
+            Some(labels) => Head::Classifier { labels },
+            None => Head::Sentence(SentenceHead::open(folder)?),
+        };
+        let file = folder.join("tokenizer.json");
+        let tokenizer = if file.exists() {
+            let limit = config.max_position_embeddings;
+            Some(TextTokenizer::open(&file, limit, config.vocab_size)?)
+        } else {
+            None
+        };
+        let name = folder.file_name().unwrap_or(folder.as_os_str());
+        Ok(Checkpoint {
+            name: name.to_string_lossy().into_owned(),
+            config,
+            tensors,
+            head,
+            tokenizer,
+            folder: folder.into(),
+        })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The tokenizer.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] if the folder has none.
+    pub fn tokenizer(&self) -> Result<&TextTokenizer, ModelError> {
+        self.tokenizer.as_ref().ok_or_else(|| ModelError::Io {
+            file: self.folder.join("tokenizer.json"),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
+    }
+
+    /// The sizes that the model's cost depends on.
+    pub fn shape(&self) -> ModelShape {
+        self.config.shape(&self.name)
+    }
+}

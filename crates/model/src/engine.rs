@@ -1,0 +1,183 @@
+//! A model made ready to run.
+
+use dtatrans_kernels::Isa;
+use dtatrans_precision::{Plan, Tier, trace};
+use rayon::prelude::*;
+
+use crate::bert::{DenseBert, Embeddings, PlannedBert, ReadOut};
+use crate::{Checkpoint, Encoding, ModelError};
+
+/// The most tokens that run as one batch, unless one sequence alone has more:
+/// enough to fill the matrix products, few enough to stay in the caches.
+const BATCH_TOKENS: usize = 384;
+
+/// What a model computes in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// Integers, each token at the bits that the plan gives it.
+    Plan(Plan),
+}
+
+/// What a run keeps besides its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing more.
+    Value,
+    /// What the trace of a run under a plan needs.
+    Trace,
+    /// The hidden states after the embedding and after each layer.
+    HiddenStates,
+}
+
+/// What a run gives for one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// The embedding, or one logit per label.
+    pub value: Vec<f32>,
+    /// The tier of each token at each layer; empty at f32.
+    pub tiers: Vec<Vec<Tier>>,
+    /// One record per layer, with [`Detail::Trace`] under a plan.
+    pub trace: Vec<trace::Layer>,
+    /// With [`Detail::HiddenStates`]: one (tokens, hidden) matrix per layer, and
+    /// before them the embedded tokens.
+    pub hidden_states: Vec<Vec<f32>>,
+}
+
+/// A model made ready to run at one precision.
+pub struct Engine {
+    embeddings: Embeddings,
+    layers: Layers,
+    read_out: ReadOut,
+    width: usize,
+}
+
+enum Layers {
+    Dense(DenseBert),
+    Planned(PlannedBert),
+}
+
+impl Engine {
+    /// Reads the checkpoint's weights and lays them out, quantized where the
+    /// precision asks for it.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] naming a tensor that is missing or unfit,
+    /// [`ModelError::Plan`] if the plan is for another depth.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        precision: &Precision,
+        isa: Isa,
+    ) -> Result<Engine, ModelError> {
+        let (tensors, config) = (&checkpoint.tensors, &checkpoint.config);
+        Ok(Engine {
+            embeddings: Embeddings::read(tensors, config, isa)?,
+            layers: match precision {
+                Precision::F32 => Layers::Dense(DenseBert::read(tensors, config, isa)?),
+                Precision::Plan(plan) => {
+                    Layers::Planned(PlannedBert::read(tensors, config, plan, isa)?)
+                }
+            },
+            read_out: ReadOut::read(tensors, config, &checkpoint.head, isa)?,
+            width: config.hidden_size,
+        })
+    }
+
+    /// Runs the model on each input, several at a time, on all threads of the
+    /// current rayon pool. `done` is told how many inputs more are finished.
+    ///
+    /// # Errors
+    /// [`ModelError`] if an input has no token, too many, or an id without an
+    /// embedding.
+    pub fn run(
+        &self,
+        inputs: &[Encoding],
+        detail: Detail,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<Output>, ModelError> {
+        for input in inputs {
+            if input.is_empty() {
+                return Err(ModelError::Text("an input has no token at all".into()));
+            }
+            self.embeddings.check(input)?;
+        }
+        // Longest first, so that no thread is left with a long one at the end.
+        let mut order: Vec<usize> = (0..inputs.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(inputs[index].len()));
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        let mut tokens = usize::MAX;
+        for index in order {
+            if tokens.saturating_add(inputs[index].len()) > BATCH_TOKENS {
+                batches.push(Vec::new());
+                tokens = 0;
+            }
+            tokens += inputs[index].len();
+            batches.last_mut().expect("one was pushed").push(index);
+        }
+        let outputs: Vec<Vec<Output>> = batches
+            .par_iter()
+            .map(|batch| {
+                let batch: Vec<&Encoding> = batch.iter().map(|&index| &inputs[index]).collect();
+                let outputs = self.run_batch(&batch, detail);
+                done(batch.len());
+                outputs
+            })
+            .collect();
+        let mut placed: Vec<Option<Output>> = inputs.iter().map(|_| None).collect();
+        for (&index, output) in batches.iter().flatten().zip(outputs.into_iter().flatten()) {
+            placed[index] = Some(output);
+        }
+        Ok(placed.into_iter().flatten().collect())
+    }
+
+    fn run_batch(&self, batch: &[&Encoding], detail: Detail) -> Vec<Output> {
+        let lengths: Vec<usize> = batch.iter().map(|input| input.len()).collect();
+        let mut states = self.embeddings.embed(batch);
+        let mut hidden = Vec::new();
+        let keep = detail == Detail::HiddenStates;
+        if keep {
+            hidden.push(states.clone());
+        }
+        let mut after = |states: &[f32]| {
+            if keep {
+                hidden.push(states.to_vec());
+            }
+        };
+        let records = match &self.layers {
+            Layers::Dense(dense) => {
+                dense.run(&mut states, &lengths, &mut after);
+                None
+            }
+            Layers::Planned(planned) => {
+                let with_trace = detail == Detail::Trace;
+                Some(planned.run(&mut states, batch, with_trace, &mut after))
+            }
+        };
+        let mut records = records.map(Vec::into_iter);
+        let mut start = 0;
+        lengths
+            .iter()
+            .map(|&n| {
+                let place = start * self.width..(start + n) * self.width;
+                start += n;
+                let record = records.as_mut().and_then(Iterator::next);
+                let (tiers, trace) =
+                    record.map_or_else(Default::default, |record| (record.tiers, record.trace));
+                let computed: Vec<bool> = match tiers.last() {
+                    Some(tiers) => tiers.iter().map(|tier| tier.is_computed()).collect(),
+                    None => vec![true; n],
+                };
+                Output {
+                    value: self.read_out.apply(&states[place.clone()], &computed),
+                    tiers,
+                    trace,
+                    hidden_states: hidden
+                        .iter()
+                        .map(|all| all[place.clone()].to_vec())
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! The weights of a checkpoint: one memory-mapped safetensors file.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::ModelError;
+
+/// A memory-mapped safetensors file.
+#[derive(Debug)]
+pub struct Tensors {
+    file: PathBuf,
+    map: Mmap,
+}
+
+impl Tensors {
+    /// Maps the file and checks its header against its length.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] or [`ModelError::Format`].
+    pub fn open(file: &Path) -> Result<Tensors, ModelError> {
+        let io = |source| ModelError::Io {
+            file: file.into(),
+            source,
+        };
+        let handle = File::open(file).map_err(io)?;
+        let length = handle.metadata().map_err(io)?.len();
+        if length == 0 {
+            return Err(ModelError::Format {
+                file: file.into(),
+                reason: "is empty".into(),
+            });
+        }
+        // SAFETY: the map is only read. Another process that truncates the file
+        // meanwhile ends this one, as with every memory-mapped checkpoint.
+        let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
+        let tensors = Tensors {
+            file: file.into(),
+            map,
+        };
+        tensors.parse()?;
+        Ok(tensors)
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether there is a tensor of that name.
+    ///
+    /// # Errors
+    /// As [`Tensors::open`].
+    pub fn contains(&self, name: &str) -> Result<bool, ModelError> {
+        Ok(self.parse()?.tensor(name).is_ok())
+    }
+
+    /// The tensor of that name and shape as f32, row after row.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] if it is missing, of another shape, of a type
+    /// other than F32, F16 and BF16, or holds a number that is not finite.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let refuse = |reason: String| ModelError::Tensor {
+            file: self.file.clone(),
+            tensor: name.into(),
+            reason,
+        };
+        let tensors = self.parse()?;
+        let tensor = tensors
+            .tensor(name)
+            .map_err(|_| refuse("is missing".into()))?;
+        if tensor.shape() != shape {
+            return Err(refuse(format!(
+                "has the shape {:?}, the configuration asks for {shape:?}",
+                tensor.shape()
+            )));
+        }
+        let data = tensor.data();
+        let values: Vec<f32> = match tensor.dtype() {
+            Dtype::F32 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| f32::from_le_bytes(bytes))
+                .collect(),
+            Dtype::F16 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| f16::from_le_bytes(bytes).to_f32())
+                .collect(),
+            Dtype::BF16 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| bf16::from_le_bytes(bytes).to_f32())
+                .collect(),
+            other => {
+                return Err(refuse(format!(
+                    "is of type {other:?}: must be F32, F16 or BF16"
+                )));
+            }
+        };
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Err(refuse(format!(
+                "holds {} at position {place}",
+                values[place]
+            )));
+        }
+        Ok(values)
+    }
+
+    fn parse(&self) -> Result<SafeTensors<'_>, ModelError> {
+        SafeTensors::deserialize(&self.map).map_err(|error| ModelError::Format {
+            file: self.file.clone(),
+            reason: format!("is no safetensors file: {error}"),
+        })
+    }
+}
