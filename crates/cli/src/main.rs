@@ -1,3 +1,28 @@
 //! The program `dtatrans`.
 
-fn main() {}
+mod args;
+mod commands;
+mod console;
+mod interrupt;
+mod model;
+mod output;
+mod precision;
+mod texts;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    interrupt::install();
+    match commands::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::error(&error);
+            ExitCode::from(if interrupt::requested() { 130 } else { 1 })
+        }
+    }
+}

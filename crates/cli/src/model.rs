@@ -1,0 +1,81 @@
+//! From `--model` to an opened checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use dtatrans_assets::{Asset, Cache, Kind, Step, catalogue};
+use dtatrans_model::{Checkpoint, Truncation};
+
+use crate::args::{ModelArguments, TruncationArgument};
+use crate::{console, interrupt};
+
+/// Opens the checkpoint that the arguments name, fetching it first if it is a
+/// built-in one that is not cached.
+pub(crate) fn open(arguments: &ModelArguments) -> Result<Checkpoint> {
+    let name = arguments.model.as_str();
+    let mut checkpoint = match built_in(name) {
+        Some(asset) => {
+            let mut checkpoint = Checkpoint::open(&fetch(asset)?)?;
+            checkpoint.name = name.into();
+            checkpoint
+        }
+        None if Path::new(name).is_dir() => Checkpoint::open(Path::new(name))?,
+        None => bail!(
+            "--model {name}: no such folder, and no built-in model (there is: {})",
+            built_in_names().join(", ")
+        ),
+    };
+    if let Some(tokenizer) = &mut checkpoint.tokenizer {
+        let truncation = match arguments.truncation {
+            TruncationArgument::Cut => Truncation::Cut,
+            TruncationArgument::Error => Truncation::Error,
+        };
+        let limit = arguments.max_length.unwrap_or(tokenizer.limit());
+        tokenizer.set_limit(limit, truncation)?;
+    }
+    Ok(checkpoint)
+}
+
+fn built_in(name: &str) -> Option<&'static Asset> {
+    models().find(|asset| asset.name == name)
+}
+
+fn built_in_names() -> Vec<&'static str> {
+    models().map(|asset| asset.name).collect()
+}
+
+/// The built-in models.
+pub(crate) fn models() -> impl Iterator<Item = &'static Asset> {
+    catalogue().iter().filter(|asset| asset.kind == Kind::Model)
+}
+
+/// The folder of a built-in asset, fetched with a progress bar if need be.
+pub(crate) fn fetch(asset: &Asset) -> Result<PathBuf> {
+    let bar = console::byte_bar(asset.name, asset.package.size_bytes);
+    let mut step = None;
+    let folder = interrupt::cooperate(|cancel| {
+        Cache::user()?.ensure(
+            asset,
+            &mut |progress| {
+                if step != Some(progress.step) {
+                    step = Some(progress.step);
+                    bar.set_message(format!("{} {}", doing(progress.step), asset.name));
+                    bar.set_length(progress.total);
+                }
+                bar.set_position(progress.bytes);
+            },
+            cancel,
+        )
+    });
+    bar.finish_and_clear();
+    Ok(folder?)
+}
+
+fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Waiting => "waiting for",
+        Step::Downloading => "downloading",
+        Step::Checking => "checking",
+        Step::Unpacking => "unpacking",
+    }
+}

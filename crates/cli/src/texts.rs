@@ -1,0 +1,70 @@
+//! Texts to run on: from the command line, a file, or standard input.
+
+use std::io::{IsTerminal, Read};
+
+use anyhow::{Context, Result, bail};
+use dtatrans_model::{Encoding, TextTokenizer};
+
+use crate::args::TextArguments;
+use crate::console;
+
+/// The texts that the arguments give, one a line of a file or of standard input.
+pub(crate) fn read(arguments: &TextArguments) -> Result<Vec<String>> {
+    if !arguments.texts.is_empty() {
+        return Ok(arguments.texts.clone());
+    }
+    let (name, bytes) = match &arguments.file {
+        Some(file) if file.as_os_str() != "-" => {
+            let name = file.display().to_string();
+            let bytes = std::fs::read(file).with_context(|| name.clone())?;
+            (name, bytes)
+        }
+        None if std::io::stdin().is_terminal() => {
+            bail!("no texts: give them as arguments, with --file FILE, or on standard input")
+        }
+        _ => {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+            ("standard input".into(), bytes)
+        }
+    };
+    if bytes.is_empty() {
+        bail!("{name}: is empty: no texts");
+    }
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+            bail!("{name}: line {line}: is not UTF-8");
+        }
+    };
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Encodes each text; says on standard error how many had to be cut.
+pub(crate) fn encode(tokenizer: &TextTokenizer, texts: &[String]) -> Result<Vec<Encoding>> {
+    let encodings = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let encoding = tokenizer.encode(text);
+            encoding.with_context(|| format!("text {}", index + 1))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    warn_of_cuts(tokenizer, &encodings);
+    Ok(encodings)
+}
+
+/// Says on standard error how many texts had to be cut, if any.
+pub(crate) fn warn_of_cuts(tokenizer: &TextTokenizer, encodings: &[Encoding]) {
+    let cut = encodings.iter().filter(|encoding| encoding.cut > 0).count();
+    if cut > 0 {
+        let most = encodings.iter().map(|encoding| encoding.cut).max().unwrap_or(0);
+        console::warn(format!(
+            "{cut} of {} texts cut to {} tokens; the longest lost {most}",
+            encodings.len(),
+            tokenizer.limit()
+        ));
+    }
+}
