@@ -69,7 +69,9 @@ pub(crate) enum Command {
     Models,
 
     /// Print the completion script of a shell
-    #[command(after_help = "Example: dtatrans completions bash > ~/.local/share/bash-completion/completions/dtatrans")]
+    #[command(
+        after_help = "Example: dtatrans completions bash > ~/.local/share/bash-completion/completions/dtatrans"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

@@ -24,7 +24,9 @@ pub(crate) fn read(arguments: &TextArguments) -> Result<Vec<String>> {
         }
         _ => {
             let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .context("standard input")?;
             ("standard input".into(), bytes)
         }
     };
@@ -60,7 +62,11 @@ pub(crate) fn encode(tokenizer: &TextTokenizer, texts: &[String]) -> Result<Vec<
 pub(crate) fn warn_of_cuts(tokenizer: &TextTokenizer, encodings: &[Encoding]) {
     let cut = encodings.iter().filter(|encoding| encoding.cut > 0).count();
     if cut > 0 {
-        let most = encodings.iter().map(|encoding| encoding.cut).max().unwrap_or(0);
+        let most = encodings
+            .iter()
+            .map(|encoding| encoding.cut)
+            .max()
+            .unwrap_or(0);
         console::warn(format!(
             "{cut} of {} texts cut to {} tokens; the longest lost {most}",
             encodings.len(),

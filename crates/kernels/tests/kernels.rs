@@ -129,6 +129,11 @@ proptest! {
             out.extend(&row);
             let mut codes = vec![0; n];
             out.push(vector::quantize_symmetric(isa, &values, limit, &mut codes));
+            let mut offset = vec![0; n];
+            out.push(vector::quantize_offset(isa, &values, limit, &mut offset));
+            for (&offset, &code) in offset.iter().zip(&codes) {
+                assert_eq!(i32::from(offset) - i32::from(vector::ZERO_POINT), i32::from(code));
+            }
             let sums: Vec<i32> = codes.iter().map(|&code| i32::from(code) * 1000).collect();
             let mut row = vec![0.0; n];
             vector::dequantize(isa, &sums, 0.37, &values, &values, &mut row);

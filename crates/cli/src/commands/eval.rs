@@ -141,7 +141,11 @@ fn print(report: &Report) -> Result<()> {
     ))?;
     if let Some(against) = &report.against_f32 {
         let difference = &against.difference;
-        let resolved = if difference.resolved { "" } else { ", not resolved" };
+        let resolved = if difference.resolved {
+            ""
+        } else {
+            ", not resolved"
+        };
         output::print_line(format!(
             "f32: {:.2}; loss {:.2}; difference {:+.2}, 95 % interval {:+.2} to {:+.2}{resolved}",
             against.f32_value, against.loss, difference.difference, difference.low, difference.high

@@ -20,7 +20,10 @@ pub(crate) fn manual(folder: &Path) -> Result<()> {
     let mut command = Arguments::command();
     command.build();
     page(&command, folder)?;
-    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+    for command in command
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
         page(command, folder)?;
     }
     Ok(())

@@ -43,7 +43,10 @@ pub(crate) fn run(json: bool) -> Result<()> {
     let mut table = console::table(&["model", "what", "from", "cached"]);
     for entry in entries {
         let cached = entry.cached.unwrap_or_else(|| {
-            format!("no: {} MB to fetch on first use", entry.download_bytes.div_ceil(1_000_000))
+            format!(
+                "no: {} MB to fetch on first use",
+                entry.download_bytes.div_ceil(1_000_000)
+            )
         });
         table.add_row([entry.name, entry.about, &entry.package, &cached]);
     }

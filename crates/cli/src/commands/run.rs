@@ -86,7 +86,14 @@ fn line<'a>(
         label: None,
         probabilities: None,
         tiers: (!result.tiers.is_empty()).then(|| {
-            let count = |tier| result.tiers.iter().flatten().filter(|&&t| t == tier).count();
+            let count = |tier| {
+                result
+                    .tiers
+                    .iter()
+                    .flatten()
+                    .filter(|&&t| t == tier)
+                    .count()
+            };
             Tiers {
                 eight: count(Tier::Eight),
                 four: count(Tier::Four),
@@ -98,7 +105,8 @@ fn line<'a>(
         Head::Sentence(_) => line.embedding = Some(&result.value),
         Head::Classifier { labels } => {
             let probabilities = softmax(&result.value);
-            let best = (0..labels.len()).max_by(|&a, &b| result.value[a].total_cmp(&result.value[b]));
+            let best =
+                (0..labels.len()).max_by(|&a, &b| result.value[a].total_cmp(&result.value[b]));
             line.label = best.map(|best| labels[best].as_str());
             let pairs = labels.iter().zip(probabilities);
             let pairs = pairs.map(|(label, probability)| Probability { label, probability });
@@ -110,7 +118,10 @@ fn line<'a>(
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&x| f64::from(x - highest).exp()).collect();
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|&x| f64::from(x - highest).exp())
+        .collect();
     let sum: f64 = powers.iter().sum();
     powers.iter().map(|power| power / sum).collect()
 }
@@ -130,11 +141,24 @@ fn write_text(out: &mut dyn Write, line: &Line) -> Result<()> {
     }
     writeln!(out, " ({})", line.plan)?;
     if let Some(embedding) = line.embedding {
-        let first: Vec<String> = embedding.iter().take(6).map(|x| format!("{x:.4}")).collect();
-        writeln!(out, "  embedding [{}, …], {} values", first.join(", "), embedding.len())?;
+        let first: Vec<String> = embedding
+            .iter()
+            .take(6)
+            .map(|x| format!("{x:.4}"))
+            .collect();
+        writeln!(
+            out,
+            "  embedding [{}, …], {} values",
+            first.join(", "),
+            embedding.len()
+        )?;
     }
     for pair in line.probabilities.iter().flatten() {
-        let mark = if Some(pair.label) == line.label { "*" } else { " " };
+        let mark = if Some(pair.label) == line.label {
+            "*"
+        } else {
+            " "
+        };
         writeln!(out, "  {mark} {}  {:.4}", pair.label, pair.probability)?;
     }
     Ok(())

@@ -1,4 +1,6 @@
 //! `dtatrans simulate`.
 use crate::args::SimulateArguments;
 use anyhow::Result;
-pub(crate) fn run(_: &SimulateArguments, _: bool) -> Result<()> { anyhow::bail!("in work") }
+pub(crate) fn run(_: &SimulateArguments, _: bool) -> Result<()> {
+    anyhow::bail!("in work")
+}

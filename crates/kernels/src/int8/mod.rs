@@ -24,7 +24,8 @@ use crate::Isa;
 pub struct Lhs<'a> {
     /// The codes.
     pub codes: &'a [u8],
-    /// The code that stands for 0: 128 for signed values, 0 for unsigned.
+    /// The code that stands for 0: [`ZERO_POINT`](crate::vector::ZERO_POINT) for
+    /// signed values, 0 for unsigned.
     pub zero_point: u8,
 }
 

@@ -14,7 +14,9 @@ mod softmax;
 pub use activation::gelu;
 pub use hadamard::hadamard;
 pub use norm::{l2_normalize, layer_norm};
-pub use quantize::{dequantize, quantize_symmetric, quantize_unsigned};
+pub use quantize::{
+    ZERO_POINT, dequantize, quantize_offset, quantize_symmetric, quantize_unsigned,
+};
 pub use softmax::softmax;
 
 /// Partial sums of every reduction; the widest register has as many f32 lanes.

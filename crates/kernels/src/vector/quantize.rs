@@ -7,6 +7,9 @@ use crate::Isa;
 /// nearest integer, halves to even, on every processor.
 const ROUND: f32 = 12_582_912.0;
 
+/// The code that stands for 0 in [`quantize_offset`].
+pub const ZERO_POINT: u8 = 128;
+
 /// Quantizes a row symmetrically: codes in [-limit, limit] and the scale that
 /// turns them back, max |x| / limit. Halves round to even. A row of zeros gets
 /// the scale 0.
@@ -14,6 +17,20 @@ const ROUND: f32 = 12_582_912.0;
 /// # Panics
 /// If the slices differ in length or `limit` is not 1 to 127.
 pub fn quantize_symmetric(isa: Isa, row: &[f32], limit: i32, codes: &mut [i8]) -> f32 {
+    quantize(isa, row, limit, codes, |integer| integer as i8)
+}
+
+/// As [`quantize_symmetric`], with [`ZERO_POINT`] added to each code: the form
+/// of a left operand.
+///
+/// # Panics
+/// As [`quantize_symmetric`].
+pub fn quantize_offset(isa: Isa, row: &[f32], limit: i32, codes: &mut [u8]) -> f32 {
+    quantize(isa, row, limit, codes, |integer| integer as u8 ^ ZERO_POINT)
+}
+
+#[inline(always)]
+fn quantize<C>(isa: Isa, row: &[f32], limit: i32, codes: &mut [C], code: impl Fn(u32) -> C) -> f32 {
     assert_eq!(row.len(), codes.len());
     assert!((1..=127).contains(&limit));
     isa.vectorise(
@@ -21,10 +38,10 @@ pub fn quantize_symmetric(isa: Isa, row: &[f32], limit: i32, codes: &mut [i8]) -
         || {
             let largest = reduce(row, 0.0, |max, x| larger(max, x.abs()), larger);
             let inverse = inverse_scale(largest, limit as f32);
-            for (code, &value) in codes.iter_mut().zip(row) {
+            for (place, &value) in codes.iter_mut().zip(row) {
                 let rounded = value * inverse + ROUND;
                 // The integer stands in the low bits of the float.
-                *code = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i8;
+                *place = code(rounded.to_bits().wrapping_sub(ROUND.to_bits()));
             }
             largest / limit as f32
         },

@@ -7,7 +7,10 @@
 //! scale after; everything that decides or quantizes looks at one sequence
 //! alone, so that neither the batch nor its order changes a bit.
 
-use dtatrans_kernels::{Int8Gemm, Isa, Lhs, PackedInt8, vector};
+use std::ops::Range;
+
+use dtatrans_kernels::vector::{self, ZERO_POINT};
+use dtatrans_kernels::{Int8Gemm, Isa, Lhs, PackedInt8};
 use dtatrans_precision::assignment::{Rule, assign};
 use dtatrans_precision::importance::CumulativeAttention;
 use dtatrans_precision::trace;
@@ -74,7 +77,7 @@ struct Rows {
     counts: Vec<usize>,
 }
 
-/// Quantized rows: codes with zero point 128, one scale a row.
+/// Quantized rows: codes with [`ZERO_POINT`], one scale a row.
 struct Codes {
     codes: Vec<u8>,
     scales: Vec<f32>,
@@ -271,7 +274,7 @@ impl PlannedBert {
         let mut sums = vec![0; input.scales.len() * n];
         let lhs = Lhs {
             codes: &input.codes,
-            zero_point: 128,
+            zero_point: ZERO_POINT,
         };
         self.gemm.multiply(lhs, &layer.weights, &mut sums);
         let mut out = vec![0.0; sums.len()];
@@ -358,33 +361,37 @@ impl PlannedBert {
         key_value: &[f32],
         query_bits: &[Bits],
         key_bits: &[Bits],
-        channels: std::ops::Range<usize>,
+        channels: Range<usize>,
     ) -> HeadOutput {
         let (m, n, dim) = (query_bits.len(), key_bits.len(), channels.len());
         let width = query.len() / m;
 
         // One scale per token and head.
-        let mut query_codes = vec![0i8; m * dim];
-        let query_scales =
-            self.quantize_heads(query, width, channels.clone(), query_bits, &mut query_codes);
-        let mut key_codes = vec![0i8; n * dim];
-        let key_scales = self.quantize_heads(
-            key_value,
-            2 * width,
+        let isa = self.isa;
+        let values = channels.start + width..channels.end + width;
+        let (query_codes, query_scales) = quantize_heads(
+            query,
+            width,
             channels.clone(),
-            key_bits,
-            &mut key_codes,
+            query_bits,
+            |row, limit, codes| vector::quantize_offset(isa, row, limit, codes),
         );
-        let mut value_codes = vec![0i8; n * dim];
-        let channels = channels.start + width..channels.end + width;
-        let value_scales =
-            self.quantize_heads(key_value, 2 * width, channels, key_bits, &mut value_codes);
+        let signed = |channels| {
+            quantize_heads(
+                key_value,
+                2 * width,
+                channels,
+                key_bits,
+                |row, limit, codes| vector::quantize_symmetric(isa, row, limit, codes),
+            )
+        };
+        let (key_codes, key_scales) = signed(channels);
+        let (value_codes, value_scales) = signed(values);
 
-        let query_codes: Vec<u8> = query_codes.iter().map(|&code| code as u8 ^ 128).collect();
         let mut sums = vec![0; m * n];
         let lhs = Lhs {
             codes: &query_codes,
-            zero_point: 128,
+            zero_point: ZERO_POINT,
         };
         self.gemm
             .multiply(lhs, &self.gemm.pack(&key_codes, n, dim), &mut sums);
@@ -446,27 +453,6 @@ impl PlannedBert {
             received,
             unsure_queries,
         }
-    }
-
-    /// Quantizes the `channels` of each row of `stride` values, at its bits;
-    /// gives the scales.
-    fn quantize_heads(
-        &self,
-        rows: &[f32],
-        stride: usize,
-        channels: std::ops::Range<usize>,
-        bits: &[Bits],
-        codes: &mut [i8],
-    ) -> Vec<f32> {
-        let dim = channels.len();
-        rows.chunks_exact(stride)
-            .zip(bits)
-            .zip(codes.chunks_exact_mut(dim))
-            .map(|((row, bits), codes)| {
-                let row = &row[channels.clone()];
-                vector::quantize_symmetric(self.isa, row, bits.code_limit(), codes)
-            })
-            .collect()
     }
 
     fn add_norm(&self, rows: &mut [f32], residual: &[f32], norm: &Norm) {
@@ -554,6 +540,26 @@ fn rotate_outputs(isa: Isa, linear: &mut Linear, block: usize) {
             row[k] = *value;
         }
     }
+}
+
+/// Quantizes the `channels` of each row of `stride` values, at its bits, by
+/// `quantize` (row, code limit, codes); gives codes and scales.
+fn quantize_heads<C: Copy + Default>(
+    rows: &[f32],
+    stride: usize,
+    channels: Range<usize>,
+    bits: &[Bits],
+    quantize: impl Fn(&[f32], i32, &mut [C]) -> f32,
+) -> (Vec<C>, Vec<f32>) {
+    let dim = channels.len();
+    let mut codes = vec![C::default(); bits.len() * dim];
+    let scales = rows
+        .chunks_exact(stride)
+        .zip(bits)
+        .zip(codes.chunks_exact_mut(dim))
+        .map(|((row, bits), codes)| quantize(&row[channels.clone()], bits.code_limit(), codes))
+        .collect();
+    (codes, scales)
 }
 
 /// The rows of a batch's states at the given places.
