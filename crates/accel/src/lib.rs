@@ -1,1 +1,38 @@
 //! Accelerator models: the variable-speed systolic array and its baselines.
+//!
+//! A [`Machine`] is read from a TOML file and fed a precision trace
+//! (`dtatrans_precision::trace`); it answers with a [`RunReport`]: cycles, and
+//! for each cycle of each element whether it worked or why not, DRAM traffic
+//! and energy. No model walks over cycles: all timing is in closed form, and
+//! tests hold the forms against recurrences and tables that do.
+//!
+//! Reading order: [`machine`] (the file), [`accelerator`] (what an accelerator
+//! is, and the list of all), one folder for each accelerator ([`vssa`],
+//! [`systolic`], [`eyeriss`], [`spatten`]), and what stands around the arrays,
+//! the same for all: [`memory`], [`vector`], [`sort`], [`pipeline`] (what
+//! overlaps), [`energy`], [`report`].
+//!
+//! To add an accelerator, write a folder beside these, implement
+//! [`accelerator::Accelerator`], and name it in [`accelerator::ALL`].
+//!
+//! The crate does no input or output of its own.
+
+pub mod accelerator;
+pub mod energy;
+mod error;
+pub mod eyeriss;
+pub mod machine;
+pub mod memory;
+pub mod pipeline;
+pub mod report;
+pub mod sort;
+pub mod spatten;
+pub mod systolic;
+mod tiled_layer;
+pub mod tiles;
+pub mod vector;
+pub mod vssa;
+
+pub use error::AccelError;
+pub use machine::Machine;
+pub use report::{RunReport, ScopeReport};

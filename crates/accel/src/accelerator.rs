@@ -1,0 +1,63 @@
+//! What an accelerator is, and the list of all.
+
+use std::fmt;
+
+use dtatrans_precision::Plan;
+use dtatrans_precision::trace::{Header, Input};
+
+use crate::AccelError;
+use crate::memory::{Dram, Sram};
+use crate::pipeline::LayerRun;
+use crate::{eyeriss, spatten, systolic, vssa};
+
+/// An accelerator: it decides what it does with a trace, and says what each of
+/// its units does. What overlaps, what that costs, and whether it is conserved
+/// is computed from its answer, the same way for all.
+pub trait Accelerator: fmt::Debug + Send + Sync {
+    /// Number of multiplying elements.
+    fn elements(&self) -> u64;
+
+    /// Width of the operands that one element multiplies at once, in bits.
+    fn element_bits(&self) -> u64;
+
+    /// Its DRAM.
+    fn dram(&self) -> Dram;
+
+    /// Its on-chip buffer, if its accesses are priced by size.
+    fn sram(&self) -> Option<&Sram>;
+
+    /// The run of one input. The caller has checked that the input fits the
+    /// header.
+    fn run(&self, header: &Header, input: &Input) -> Run;
+
+    /// The plan of a model of `layers` layers under the accelerator's own rule,
+    /// if it prunes by one.
+    fn own_plan(&self, layers: usize) -> Option<Plan> {
+        let _ = layers;
+        None
+    }
+}
+
+/// What an accelerator does with one input.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What of the trace it was fed.
+    pub fed: String,
+    /// The layers, in order.
+    pub layers: Vec<LayerRun>,
+    /// Whether it runs all products, or the attention only.
+    pub runs_encoder: bool,
+}
+
+/// A kind of accelerator: what `kind` in a machine file names.
+pub struct Kind {
+    /// The name in machine files.
+    pub name: &'static str,
+    /// One sentence for help texts.
+    pub summary: &'static str,
+    /// Reads the tables of a machine file; the clock in GHz is read already.
+    pub(crate) read: fn(toml::Table, f64) -> Result<Box<dyn Accelerator>, AccelError>,
+}
+
+/// Every kind there is.
+pub static ALL: &[Kind] = &[vssa::KIND, systolic::KIND, eyeriss::KIND, spatten::KIND];

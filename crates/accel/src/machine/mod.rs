@@ -1,0 +1,289 @@
+//! Machines: an accelerator with all its sizes, read from a TOML file.
+//!
+//! ```toml
+//! format = 1             # version of this schema
+//! kind = "vssa"          # one of accelerator::ALL
+//! name = "vssa-512"      # for people
+//! clock_ghz = 1.0
+//!
+//! [array]                # the other tables depend on the kind
+//! ```
+//!
+//! Keys that are not in the schema are refused. The machines that come with the
+//! program are the files in the folder `machines`.
+
+pub(crate) mod check;
+
+use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::workload::{Operation, Workload};
+use dtatrans_precision::{Bits, ModelShape, Plan};
+use serde::Deserialize;
+
+use crate::AccelError;
+use crate::accelerator::{self, Accelerator};
+use crate::energy::EnergyTable;
+use crate::pipeline::{Context, Scope};
+use crate::report::RunReport;
+
+/// Version of the machine format.
+pub const FORMAT: u32 = 1;
+
+/// The largest dense computation that is simulated, in scalar products: far
+/// above any model, far below what could overflow a count.
+const MOST_MACS: u128 = 1 << 44;
+
+/// The files of the machines that come with the program.
+const BUILTIN: [(&str, &str); 6] = [
+    (
+        "vssa-512",
+        include_str!("../../../../machines/vssa-512.toml"),
+    ),
+    (
+        "vssa-4096",
+        include_str!("../../../../machines/vssa-4096.toml"),
+    ),
+    (
+        "systolic-128",
+        include_str!("../../../../machines/systolic-128.toml"),
+    ),
+    ("eyeriss", include_str!("../../../../machines/eyeriss.toml")),
+    (
+        "eyeriss-1ghz",
+        include_str!("../../../../machines/eyeriss-1ghz.toml"),
+    ),
+    (
+        "spatten-eighth",
+        include_str!("../../../../machines/spatten-eighth.toml"),
+    ),
+];
+
+/// An accelerator with all its sizes.
+#[derive(Debug)]
+pub struct Machine {
+    name: String,
+    kind: &'static str,
+    clock_ghz: f64,
+    accelerator: Box<dyn Accelerator>,
+    energies: EnergyTable,
+}
+
+/// What all machine files begin with.
+#[derive(Deserialize)]
+struct Heading {
+    format: u32,
+    kind: String,
+    name: String,
+    clock_ghz: f64,
+}
+
+const HEADING: [&str; 4] = ["format", "kind", "name", "clock_ghz"];
+
+impl Machine {
+    /// A machine from the text of its file.
+    ///
+    /// # Errors
+    /// An [`AccelError`] that names the key at fault.
+    pub fn from_toml(text: &str) -> Result<Machine, AccelError> {
+        let mut tables: toml::Table = toml::from_str(text).map_err(syntax)?;
+        let heading: toml::Table = HEADING
+            .iter()
+            .filter_map(|&key| Some((key.to_owned(), tables.remove(key)?)))
+            .collect();
+        let heading: Heading = heading.try_into().map_err(syntax)?;
+        if heading.format != FORMAT {
+            return Err(AccelError::Format {
+                found: heading.format,
+            });
+        }
+        check::positive("clock_ghz", heading.clock_ghz, 100.0)?;
+        let kind = accelerator::ALL
+            .iter()
+            .find(|kind| kind.name == heading.kind)
+            .ok_or_else(|| {
+                let known: Vec<&str> = accelerator::ALL.iter().map(|kind| kind.name).collect();
+                check::refuse("kind", format!("\"{}\"", heading.kind), &known.join(", "))
+            })?;
+        Ok(Machine {
+            name: heading.name,
+            kind: kind.name,
+            clock_ghz: heading.clock_ghz,
+            accelerator: (kind.read)(tables, heading.clock_ghz)?,
+            energies: EnergyTable::builtin(),
+        })
+    }
+
+    /// The machine of that name that comes with the program.
+    ///
+    /// # Errors
+    /// [`AccelError::UnknownMachine`] naming those that there are.
+    pub fn builtin(name: &str) -> Result<Machine, AccelError> {
+        match BUILTIN.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Machine::from_toml(text),
+            None => Err(AccelError::UnknownMachine {
+                name: name.to_owned(),
+                known: Machine::builtin_names().collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// The names of the machines that come with the program.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|&(name, _)| name)
+    }
+
+    /// The file of the machine of that name that comes with the program, to
+    /// start an own one from.
+    pub fn builtin_toml(name: &str) -> Option<&'static str> {
+        BUILTIN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|&(_, text)| text)
+    }
+
+    /// The same machine with other energies per action.
+    pub fn with_energies(self, energies: EnergyTable) -> Machine {
+        Machine { energies, ..self }
+    }
+
+    /// The name in its file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind of its accelerator.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Its clock, in GHz.
+    pub fn clock_ghz(&self) -> f64 {
+        self.clock_ghz
+    }
+
+    /// Number of its multiplying elements.
+    pub fn elements(&self) -> u64 {
+        self.accelerator.elements()
+    }
+
+    /// Width of the operands that one of them multiplies at once, in bits.
+    pub fn element_bits(&self) -> u64 {
+        self.accelerator.element_bits()
+    }
+
+    /// The plan of a model of `layers` layers under the machine's own rule, if
+    /// it prunes by one: run the model under it to see what that costs in
+    /// accuracy.
+    pub fn own_plan(&self, layers: usize) -> Option<Plan> {
+        self.accelerator.own_plan(layers)
+    }
+
+    /// Runs one input of a trace.
+    ///
+    /// # Errors
+    /// [`AccelError::Input`] if the input does not fit the header,
+    /// [`AccelError::NoEnergy`] if an action was counted that has no energy,
+    /// [`AccelError::Conservation`] if the run breaks a conservation law.
+    pub fn simulate(&self, header: &Header, input: &Input) -> Result<RunReport, AccelError> {
+        check_input(header, input)?;
+        let run = self.accelerator.run(header, input);
+        let dense = Workload::dense(&header.model, input.tokens.len(), Bits::Eight);
+        let macs = |wanted: &dyn Fn(Operation) -> bool| {
+            dense
+                .products()
+                .filter(|product| wanted(product.operation))
+                .map(|product| product.macs())
+                .sum()
+        };
+        let context = Context {
+            machine: &self.name,
+            clock_ghz: self.clock_ghz,
+            elements: self.accelerator.elements(),
+            dram: self.accelerator.dram(),
+            sram: self.accelerator.sram(),
+            energies: &self.energies,
+        };
+        let attention = context.report(
+            &run.layers,
+            Scope::Attention,
+            macs(&Operation::is_attention),
+        )?;
+        let encoder = match run.runs_encoder {
+            true => Some(context.report(&run.layers, Scope::Encoder, macs(&|_| true))?),
+            false => None,
+        };
+        Ok(RunReport {
+            machine: self.name.clone(),
+            kind: self.kind,
+            fed: run.fed,
+            inputs: 1,
+            tokens: input.tokens.len() as u64,
+            attention,
+            encoder,
+        })
+    }
+}
+
+/// That an input fits its header, and is not beyond what is simulated: a
+/// trace's reader checks that too, but a trace can also be built by hand.
+fn check_input(header: &Header, input: &Input) -> Result<(), AccelError> {
+    let refuse = |reason: String| {
+        Err(AccelError::Input {
+            input: input.id.clone(),
+            reason,
+        })
+    };
+    let model = &header.model;
+    let n = input.tokens.len();
+    if n == 0 {
+        return refuse("has no tokens".into());
+    }
+    if input.layers.len() != model.layers {
+        let layers = input.layers.len();
+        return refuse(format!("{layers} layers, the model has {}", model.layers));
+    }
+    for (index, layer) in input.layers.iter().enumerate() {
+        if layer.tiers.len() != n {
+            let tiers = layer.tiers.len();
+            return refuse(format!("layer {index}: {tiers} tiers for {n} tokens"));
+        }
+        if !layer.tiers.iter().any(|tier| tier.is_computed()) {
+            return refuse(format!("layer {index}: no token is computed"));
+        }
+    }
+    let sizes = [
+        model.hidden,
+        model.heads,
+        model.head_dim,
+        model.intermediate,
+    ];
+    if sizes.contains(&0) || dense_macs(model, n).is_none_or(|macs| macs > MOST_MACS) {
+        return refuse(format!(
+            "a model of {} layers and width {} on {n} tokens is beyond what is simulated",
+            model.layers, model.hidden
+        ));
+    }
+    Ok(())
+}
+
+/// Scalar products of the dense model on `n` tokens, or `None` where even 128
+/// bits overflow.
+fn dense_macs(model: &ModelShape, n: usize) -> Option<u128> {
+    let product = |factors: &[usize]| {
+        factors.iter().try_fold(1_u128, |product, &factor| {
+            product.checked_mul(factor as u128)
+        })
+    };
+    let per_token = product(&[4, model.hidden, model.heads, model.head_dim])?
+        .checked_add(product(&[2, n, model.heads, model.head_dim])?)?
+        .checked_add(product(&[2, model.hidden, model.intermediate])?)?;
+    per_token.checked_mul(product(&[model.layers, n])?)
+}
+
+/// The tables of a machine file as a kind's own type.
+pub(crate) fn tables<T: for<'de> Deserialize<'de>>(tables: toml::Table) -> Result<T, AccelError> {
+    tables.try_into().map_err(syntax)
+}
+
+fn syntax(error: toml::de::Error) -> AccelError {
+    AccelError::Syntax(error.to_string().trim_end().replace('\n', "\n  "))
+}

@@ -1,0 +1,178 @@
+//! A plain 8-bit systolic array: the baseline that gains nothing from tokens of
+//! fewer bits. It is fed the dense model at the input's own length.
+
+mod timing;
+
+use dtatrans_precision::Bits;
+use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::workload::{Product, Workload};
+use serde::Deserialize;
+
+pub use timing::{Dataflow, Gemm, Overlap, cycles};
+
+use crate::AccelError;
+use crate::accelerator::{Accelerator, Kind, Run};
+use crate::energy::{Action, Actions, Part};
+use crate::machine::tables;
+use crate::memory::operands::{SUM_BITS, left_bits, right_bits};
+use crate::memory::{Dram, Sram, SramFile};
+use crate::tiled_layer::{ProductRun, Surroundings, TiledArray};
+use crate::tiles::ArrayShape;
+use crate::vector::VectorUnit;
+
+pub(crate) const KIND: Kind = Kind {
+    name: "systolic",
+    summary: "plain 8-bit systolic array: dense, output-, weight- or input-stationary",
+    read,
+};
+
+/// Width of an accumulator, in bits.
+const ACCUMULATOR_BITS: u64 = 32;
+/// Width of an operand, in bits.
+const OPERAND_BITS: u64 = 8;
+
+/// A plain 8-bit systolic array with its surroundings.
+#[derive(Debug)]
+pub struct Systolic {
+    shape: ArrayShape,
+    dataflow: Dataflow,
+    overlap: Overlap,
+    around: Surroundings,
+    dram: Dram,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    array: ArrayFile,
+    buffer: SramFile,
+    dram: Dram,
+    vector: VectorUnit,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArrayFile {
+    rows: u64,
+    columns: u64,
+    dataflow: Dataflow,
+    overlap: Overlap,
+}
+
+fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
+    let file: File = tables(file)?;
+    let shape = ArrayShape {
+        rows: file.array.rows,
+        columns: file.array.columns,
+        arrays: 1,
+    };
+    shape.check()?;
+    file.dram.check()?;
+    file.vector.check()?;
+    Ok(Box::new(Systolic {
+        shape,
+        dataflow: file.array.dataflow,
+        overlap: file.array.overlap,
+        around: Surroundings {
+            sram: file.buffer.build()?,
+            vector: file.vector,
+            sort: None,
+        },
+        dram: file.dram,
+    }))
+}
+
+impl Accelerator for Systolic {
+    fn elements(&self) -> u64 {
+        self.shape.elements()
+    }
+
+    fn element_bits(&self) -> u64 {
+        8
+    }
+
+    fn dram(&self) -> Dram {
+        self.dram
+    }
+
+    fn sram(&self) -> Option<&Sram> {
+        Some(&self.around.sram)
+    }
+
+    fn run(&self, header: &Header, input: &Input) -> Run {
+        let work = Workload::dense(&header.model, input.tokens.len(), Bits::Eight);
+        Run {
+            fed: "all tokens at 8 bits".into(),
+            layers: work
+                .layers
+                .iter()
+                .map(|layer| self.around.layer(self, layer))
+                .collect(),
+            runs_encoder: true,
+        }
+    }
+}
+
+impl TiledArray for Systolic {
+    fn shape(&self) -> ArrayShape {
+        self.shape
+    }
+
+    fn product(&self, product: &Product) -> ProductRun {
+        let gemm = Gemm {
+            m: product.m() as u64,
+            n: product.n as u64,
+            k: product.k as u64,
+        };
+        let copies = product.count as u64;
+        let (cycles, element_cycles) =
+            timing::run(self.shape, self.dataflow, self.overlap, gemm, copies);
+        let mut actions = Actions::default();
+        self.count(product, gemm, element_cycles.tail, &mut actions);
+        ProductRun {
+            cycles,
+            element_cycles,
+            actions,
+        }
+    }
+}
+
+impl Systolic {
+    /// What the array does that costs energy: an element multiplies, adds, and
+    /// clocks accumulator and both operands once per product, and clocks them
+    /// for padding too. Output-stationary sums drain down the column, half of it
+    /// on average; the other dataflows write and read partial sums for each fold
+    /// of the reduction.
+    fn count(&self, product: &Product, gemm: Gemm, padding: u64, actions: &mut Actions) {
+        let copies = product.count as u64;
+        let macs = product.macs();
+        actions.count(Part::Arithmetic, Action::Multiply8, macs);
+        actions.count(Part::Arithmetic, Action::Add32, macs);
+        let per_product = ACCUMULATOR_BITS + 2 * OPERAND_BITS;
+        let mut clocked = (macs + padding) * per_product;
+
+        let (left, right) = (left_bits(product), right_bits(product));
+        let sums = copies * gemm.m * gemm.n;
+        let ArrayShape { rows, columns, .. } = self.shape;
+        let (read, written) = match self.dataflow {
+            Dataflow::OutputStationary => {
+                clocked += sums * ACCUMULATOR_BITS * (1 + rows.div_ceil(2));
+                let read = left * gemm.n.div_ceil(columns) + right * gemm.m.div_ceil(rows);
+                (copies * read, 0)
+            }
+            Dataflow::WeightStationary => {
+                let partial = sums * (gemm.k.div_ceil(rows) - 1) * SUM_BITS;
+                let read = copies * (left * gemm.n.div_ceil(columns) + right);
+                (read + partial, partial)
+            }
+            Dataflow::InputStationary => {
+                let partial = sums * (gemm.k.div_ceil(rows) - 1) * SUM_BITS;
+                let read = copies * (left + right * gemm.m.div_ceil(columns));
+                (read + partial, partial)
+            }
+        };
+        actions.count(Part::Registers, Action::RegisterBit, clocked);
+        actions.count(Part::Buffer, Action::SramReadBit, read);
+        actions.count(Part::Buffer, Action::SramWriteBit, written);
+    }
+}

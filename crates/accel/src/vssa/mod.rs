@@ -1,0 +1,205 @@
+//! The variable-speed systolic array.
+//!
+//! R x C elements, each with one multiplier for 4-bit operands that takes 1
+//! cycle for 4 b x 4 b, 2 for 4 b x 8 b and 4 for 8 b x 8 b, output-stationary,
+//! handshaked with a buffer of depth 2 at each hop and a registered "ready": so
+//! equal-cost tiles run without a bubble, and a tile of mixed costs goes at the
+//! speed of its slowest element (`tests/vssa_timing.rs` holds [`crate::tiles`]
+//! against the exact recurrence).
+
+mod order;
+
+use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::workload::{Product, RightBits};
+use serde::Deserialize;
+
+pub use order::Order;
+
+use crate::AccelError;
+use crate::accelerator::{Accelerator, Kind, Run};
+use crate::energy::{Action, Actions, Part};
+use crate::machine::tables;
+use crate::memory::operands::{left_bits, right_bits};
+use crate::memory::{Dram, Sram, SramFile};
+use crate::sort::Sorter;
+use crate::tiled_layer::{ProductRun, Surroundings, TiledArray};
+use crate::tiles::{ArrayShape, Side, TiledProduct};
+use crate::vector::VectorUnit;
+
+pub(crate) const KIND: Kind = Kind {
+    name: "vssa",
+    summary: "variable-speed systolic array: 1, 2 or 4 cycles a product by its operands' bits",
+    read,
+};
+
+/// Width of an accumulator and of its shadow, in bits.
+const ACCUMULATOR_BITS: u64 = 32;
+/// Bits that tell an operand's width, handed on with it.
+const TAG_BITS: u64 = 1;
+/// Bits of an address in the table that grouping needs, for each row and key of
+/// each product.
+const INDEX_BITS: u64 = 16;
+
+/// A variable-speed systolic array with its surroundings.
+#[derive(Debug)]
+pub struct Vssa {
+    shape: ArrayShape,
+    order: Order,
+    around: Surroundings,
+    dram: Dram,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    array: ArrayFile,
+    buffer: SramFile,
+    dram: Dram,
+    vector: VectorUnit,
+    sort: Sorter,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArrayFile {
+    rows: u64,
+    columns: u64,
+    arrays: u64,
+    order: Order,
+}
+
+fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
+    let file: File = tables(file)?;
+    let shape = ArrayShape {
+        rows: file.array.rows,
+        columns: file.array.columns,
+        arrays: file.array.arrays,
+    };
+    shape.check()?;
+    file.dram.check()?;
+    file.vector.check()?;
+    file.sort.check()?;
+    Ok(Box::new(Vssa {
+        shape,
+        order: file.array.order,
+        around: Surroundings {
+            sram: file.buffer.build()?,
+            vector: file.vector,
+            sort: Some(file.sort),
+        },
+        dram: file.dram,
+    }))
+}
+
+impl Accelerator for Vssa {
+    fn elements(&self) -> u64 {
+        self.shape.elements()
+    }
+
+    fn element_bits(&self) -> u64 {
+        4
+    }
+
+    fn dram(&self) -> Dram {
+        self.dram
+    }
+
+    fn sram(&self) -> Option<&Sram> {
+        Some(&self.around.sram)
+    }
+
+    fn run(&self, header: &Header, input: &Input) -> Run {
+        let work = input.workload(header);
+        Run {
+            fed: format!("the trace's tiers, tokens in {} order", self.order.name()),
+            layers: work
+                .layers
+                .iter()
+                .map(|layer| self.around.layer(self, layer))
+                .collect(),
+            runs_encoder: true,
+        }
+    }
+}
+
+impl TiledArray for Vssa {
+    fn shape(&self) -> ArrayShape {
+        self.shape
+    }
+
+    fn product(&self, product: &Product) -> ProductRun {
+        let tiled = tile(product, self.shape, self.order);
+        let (cycles, element_cycles) = tiled.run(self.shape);
+        let mut actions = Actions::default();
+        self.count(product, &tiled, &mut actions);
+        ProductRun {
+            cycles,
+            element_cycles,
+            actions,
+        }
+    }
+}
+
+impl Vssa {
+    /// What the array does that costs energy.
+    ///
+    /// An element multiplies, adds and clocks its accumulator on every nibble
+    /// step, as a plain design without clock gating does, and clocks both
+    /// operands with their tags once per product. Zeros that pad a tile clock
+    /// the registers of a 4-bit product. Each result moves to the shadow
+    /// register and down the column, half of it on average.
+    fn count(&self, product: &Product, tiled: &TiledProduct, actions: &mut Actions) {
+        let copies = product.count as u64;
+        let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
+        let nibble_steps = product.element_cycles();
+        actions.count(Part::Arithmetic, Action::Multiply5, nibble_steps);
+        actions.count(Part::Arithmetic, Action::Add32, nibble_steps);
+
+        let (left, right) = (left_bits(product), right_bits(product));
+        let operands = copies * (left * n + right * m + 2 * TAG_BITS * m * n * k);
+        let padding = tiled.padding_products(self.shape, k);
+        let padding_bits = ACCUMULATOR_BITS + 2 * (4 + TAG_BITS);
+        let drained = copies * m * n * ACCUMULATOR_BITS * (1 + self.shape.rows.div_ceil(2));
+        actions.count(
+            Part::Registers,
+            Action::RegisterBit,
+            nibble_steps * ACCUMULATOR_BITS + operands + padding * padding_bits + drained,
+        );
+
+        // Each strip of rows enters once for each tile of columns, and the
+        // other way round.
+        let mut read = copies * (left * tiled.columns.tiles() + right * tiled.rows.tiles());
+        if self.order == Order::Grouped {
+            let keys = match &product.right {
+                RightBits::Uniform(_) => 0,
+                RightBits::Columns(keys) | RightBits::Steps(keys) => keys.len() as u64,
+            };
+            read += copies * INDEX_BITS * (m + keys);
+        }
+        actions.count(Part::Buffer, Action::SramReadBit, read);
+    }
+}
+
+/// Cuts a product into tiles. The factors are nibbles, so that an element takes
+/// nibbles x nibbles cycles; a factor belongs to the rows, and to the columns
+/// (weights, keys) or the steps (values).
+pub fn tile(product: &Product, shape: ArrayShape, order: Order) -> TiledProduct {
+    let (n, k) = (product.n as u64, product.k as u64);
+    let (columns, steps) = match &product.right {
+        RightBits::Uniform(bits) => (
+            Side::uniform(n, u64::from(bits.nibbles()), shape.columns),
+            k,
+        ),
+        RightBits::Columns(keys) => (Side::cut(&order.arrange(keys), shape.columns), k),
+        RightBits::Steps(values) => (
+            Side::uniform(n, 1, shape.columns),
+            values.iter().map(|bits| u64::from(bits.nibbles())).sum(),
+        ),
+    };
+    TiledProduct {
+        count: product.count as u64,
+        rows: Side::cut(&order.arrange(&product.rows), shape.rows),
+        columns,
+        steps,
+    }
+}

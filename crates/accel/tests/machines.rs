@@ -1,0 +1,201 @@
+//! Is a machine file read as it stands, and refused by name where it is wrong?
+
+use dtatrans_accel::{AccelError, Machine};
+
+/// The file of a machine with one line replaced.
+fn edited(name: &str, from: &str, to: &str) -> String {
+    let text = Machine::builtin_toml(name).unwrap();
+    assert!(text.contains(from), "{name} has no `{from}`");
+    text.replacen(from, to, 1)
+}
+
+fn refusal(name: &str, from: &str, to: &str) -> String {
+    Machine::from_toml(&edited(name, from, to))
+        .expect_err(&format!("{name}: {to}"))
+        .to_string()
+}
+
+#[test]
+fn the_machines_of_the_program_are_read() {
+    for name in Machine::builtin_names() {
+        let machine = Machine::builtin(name).unwrap();
+        assert_eq!(machine.name(), name);
+    }
+    let elements = |name| Machine::builtin(name).unwrap().elements();
+    assert_eq!(elements("vssa-512"), 512);
+    assert_eq!(elements("vssa-4096"), 4096);
+    assert_eq!(elements("systolic-128"), 128);
+    assert_eq!(elements("eyeriss"), 168);
+    assert_eq!(elements("spatten-eighth"), 128);
+    assert_eq!(Machine::builtin("eyeriss").unwrap().clock_ghz(), 0.2);
+}
+
+#[test]
+fn an_unknown_machine_is_refused_with_the_known_ones() {
+    let error = Machine::builtin("vssa").unwrap_err().to_string();
+    assert!(
+        error.contains("`vssa`") && error.contains("vssa-512"),
+        "{error}"
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name() {
+    for (name, table) in [
+        ("vssa-512", "[array]"),
+        ("vssa-512", "[sort]"),
+        ("vssa-512", "[buffer]"),
+        ("vssa-512", "[vector]"),
+        ("systolic-128", "[array]"),
+        ("eyeriss", "[chip]"),
+        ("eyeriss", "[dram]"),
+        ("spatten-eighth", "[engine]"),
+        ("spatten-eighth", "[pruning]"),
+        ("spatten-eighth", "[top_k]"),
+    ] {
+        let error = refusal(name, table, &format!("{table}\nspare_wheels = 4"));
+        assert!(error.contains("spare_wheels"), "{error}");
+    }
+    for name in Machine::builtin_names() {
+        let error = refusal(name, "format = 1", "format = 1\nspare_wheels = 4");
+        assert!(error.contains("spare_wheels"), "{error}");
+    }
+}
+
+#[test]
+fn missing_keys_are_refused_by_name() {
+    for (name, line, key) in [
+        ("vssa-512", "rows = 8", "rows"),
+        ("vssa-512", "clock_ghz = 1.0", "clock_ghz"),
+        ("eyeriss", "psum_words = 24", "psum_words"),
+        ("spatten-eighth", "value_keep = 0.57", "value_keep"),
+    ] {
+        let error = refusal(name, line, "");
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_by_key() {
+    for (name, from, to, key) in [
+        (
+            "vssa-512",
+            "clock_ghz = 1.0",
+            "clock_ghz = 0.0",
+            "clock_ghz",
+        ),
+        (
+            "vssa-512",
+            "clock_ghz = 1.0",
+            "clock_ghz = -1.0",
+            "clock_ghz",
+        ),
+        (
+            "vssa-512",
+            "clock_ghz = 1.0",
+            "clock_ghz = nan",
+            "clock_ghz",
+        ),
+        (
+            "vssa-512",
+            "clock_ghz = 1.0",
+            "clock_ghz = inf",
+            "clock_ghz",
+        ),
+        (
+            "vssa-512",
+            "bandwidth_gbps = 64.0",
+            "bandwidth_gbps = nan",
+            "dram.bandwidth_gbps",
+        ),
+        (
+            "vssa-512",
+            "bandwidth_gbps = 64.0",
+            "bandwidth_gbps = 1e300",
+            "dram.bandwidth_gbps",
+        ),
+        ("vssa-512", "rows = 8", "rows = 0", "array.rows"),
+        ("vssa-512", "rows = 8", "rows = 1000000000000", "array.rows"),
+        ("vssa-512", "arrays = 4", "arrays = 0", "array.arrays"),
+        (
+            "vssa-512",
+            "rows = 8\ncolumns = 16",
+            "rows = 256\ncolumns = 256",
+            "array.rows x columns",
+        ),
+        ("vssa-512", "bytes = 131072", "bytes = 0", "buffer.bytes"),
+        ("vssa-512", "bytes = 131072", "bytes = 1024", "buffer.bytes"),
+        ("vssa-512", "banks = 8", "banks = 0", "buffer.banks"),
+        (
+            "vssa-512",
+            "access_bits = 128",
+            "access_bits = 100",
+            "buffer.access_bits",
+        ),
+        (
+            "vssa-512",
+            "softmax_per_cycle = 8",
+            "softmax_per_cycle = 0",
+            "vector.softmax_per_cycle",
+        ),
+        ("vssa-512", "passes = 5", "passes = 0", "sort.passes"),
+        (
+            "systolic-128",
+            "columns = 16",
+            "columns = 0",
+            "array.columns",
+        ),
+        (
+            "eyeriss",
+            "psum_words = 24",
+            "psum_words = 0",
+            "chip.psum_words",
+        ),
+        (
+            "spatten-eighth",
+            "dram_bits = 8",
+            "dram_bits = 13",
+            "engine.dram_bits",
+        ),
+        (
+            "spatten-eighth",
+            "value_keep = 0.57",
+            "value_keep = 1.5",
+            "pruning.value_keep",
+        ),
+        (
+            "spatten-eighth",
+            "token_keep_average = 0.77",
+            "token_keep_average = 0.3",
+            "pruning.token_keep_average",
+        ),
+    ] {
+        let text = edited(name, from, to);
+        match Machine::from_toml(&text) {
+            Err(AccelError::Value { key: found, .. }) => {
+                assert!(found.starts_with(key), "{to}: {found}");
+            }
+            other => panic!("{to}: {other:?}"),
+        }
+    }
+    // Negative sizes are no sizes at all.
+    let error = refusal("vssa-512", "rows = 8", "rows = -8");
+    assert!(error.contains("-8") && error.contains("array"), "{error}");
+    let error = refusal("vssa-512", "order = \"grouped\"", "order = \"random\"");
+    assert!(error.contains("random"), "{error}");
+}
+
+#[test]
+fn other_formats_and_kinds_are_refused() {
+    assert_eq!(
+        Machine::from_toml(&edited("vssa-512", "format = 1", "format = 2")).unwrap_err(),
+        AccelError::Format { found: 2 }
+    );
+    let error = refusal("vssa-512", "kind = \"vssa\"", "kind = \"abacus\"");
+    assert!(
+        error.contains("abacus") && error.contains("spatten"),
+        "{error}"
+    );
+    assert!(Machine::from_toml("").is_err());
+    assert!(Machine::from_toml("not a machine").is_err());
+}
