@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use crate::bert::BertConfig;
-use crate::{ModelError, SentenceHead, Tensors, TextTokenizer, json};
+use crate::json::{self, Fields};
+use crate::{ModelError, SentenceHead, Tensors, TextTokenizer};
 use dtatrans_precision::ModelShape;
 
 /// A checkpoint, opened and checked; its weights are read when an
@@ -36,11 +35,6 @@ pub enum Head {
     },
 }
 
-#[derive(Deserialize)]
-struct Family {
-    model_type: String,
-}
-
 impl Checkpoint {
     /// Opens a folder with `config.json`, `model.safetensors` and, for text
     /// input, `tokenizer.json`.
@@ -49,22 +43,19 @@ impl Checkpoint {
     /// [`ModelError`] naming the file and what is wrong in it.
     pub fn open(folder: &Path) -> Result<Checkpoint, ModelError> {
         let file = folder.join("config.json");
-        let family: Family = json::read(&file)?;
-        if family.model_type != "bert" {
-            return Err(ModelError::Field {
-                file,
-                field: "model_type".into(),
-                reason: format!("`{}`: must be `bert`", family.model_type),
-            });
+        let fields = Fields::open(&file)?;
+        let family: String = fields.get("model_type")?;
+        if family != "bert" {
+            return Err(fields.refuse("model_type", format!("`{family}`: must be `bert`")));
         }
-        let config = BertConfig::open(&file)?;
+        let config = BertConfig::read(&fields)?;
         let tensors = Tensors::open(&folder.join("model.safetensors"))?;
-        let head = match config.labels(&file)? {
+        let head = match BertConfig::labels(&fields)? {
             Some(labels) => Head::Classifier { labels },
             None => Head::Sentence(SentenceHead::open(folder)?),
         };
         let file = folder.join("tokenizer.json");
-        let tokenizer = if file.exists() {
+        let tokenizer = if json::is_there(&file) {
             let limit = config.max_position_embeddings;
             Some(TextTokenizer::open(&file, limit, config.vocab_size)?)
         } else {

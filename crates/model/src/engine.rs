@@ -88,8 +88,10 @@ impl Engine {
     /// current rayon pool. `done` is told how many inputs more are finished.
     ///
     /// # Errors
-    /// [`ModelError`] if an input has no token, too many, or an id without an
-    /// embedding.
+    /// [`ModelError::TooLong`] or [`ModelError::Input`] if an input has no token,
+    /// too many, or an id without an embedding, or if under a plan none of its
+    /// tokens is sure to be computed; [`ModelError::NotFinite`] if a result
+    /// would not be a number.
     pub fn run(
         &self,
         inputs: &[Encoding],
@@ -97,10 +99,7 @@ impl Engine {
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<Output>, ModelError> {
         for input in inputs {
-            if input.is_empty() {
-                return Err(ModelError::Text("an input has no token at all".into()));
-            }
-            self.embeddings.check(input)?;
+            self.check(input)?;
         }
         // Longest first, so that no thread is left with a long one at the end.
         let mut order: Vec<usize> = (0..inputs.len()).collect();
@@ -115,7 +114,7 @@ impl Engine {
             tokens += inputs[index].len();
             batches.last_mut().expect("one was pushed").push(index);
         }
-        let outputs: Vec<Vec<Output>> = batches
+        let outputs: Vec<Option<Vec<Output>>> = batches
             .par_iter()
             .map(|batch| {
                 let batch: Vec<&Encoding> = batch.iter().map(|&index| &inputs[index]).collect();
@@ -125,13 +124,32 @@ impl Engine {
             })
             .collect();
         let mut placed: Vec<Option<Output>> = inputs.iter().map(|_| None).collect();
-        for (&index, output) in batches.iter().flatten().zip(outputs.into_iter().flatten()) {
-            placed[index] = Some(output);
+        for (batch, outputs) in batches.iter().zip(outputs) {
+            let outputs = outputs.ok_or(ModelError::NotFinite)?;
+            for (&index, output) in batch.iter().zip(outputs) {
+                placed[index] = Some(output);
+            }
         }
         Ok(placed.into_iter().flatten().collect())
     }
 
-    fn run_batch(&self, batch: &[&Encoding], detail: Detail) -> Vec<Output> {
+    fn check(&self, input: &Encoding) -> Result<(), ModelError> {
+        self.embeddings.check(input)?;
+        // A plan may leave all other tokens out.
+        let read = match self.read_out.reads_first() {
+            true => &input.protected[..1],
+            false => &input.protected[..],
+        };
+        if matches!(self.layers, Layers::Planned(_)) && !read.contains(&true) {
+            return Err(ModelError::Input(
+                "under a plan a token that the result depends on must be protected".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// `None` if the states did not stay finite.
+    fn run_batch(&self, batch: &[&Encoding], detail: Detail) -> Option<Vec<Output>> {
         let lengths: Vec<usize> = batch.iter().map(|input| input.len()).collect();
         let mut states = self.embeddings.embed(batch);
         let mut hidden = Vec::new();
@@ -154,9 +172,13 @@ impl Engine {
                 Some(planned.run(&mut states, batch, with_trace, &mut after))
             }
         };
+        // Residuals carry what is not finite from any layer to the last states.
+        if !states.iter().all(|state| state.is_finite()) {
+            return None;
+        }
         let mut records = records.map(Vec::into_iter);
         let mut start = 0;
-        lengths
+        let outputs: Vec<Output> = lengths
             .iter()
             .map(|&n| {
                 let place = start * self.width..(start + n) * self.width;
@@ -178,6 +200,8 @@ impl Engine {
                         .collect(),
                 }
             })
-            .collect()
+            .collect();
+        let finite = |output: &Output| output.value.iter().all(|value| value.is_finite());
+        outputs.iter().all(finite).then_some(outputs)
     }
 }

@@ -67,6 +67,12 @@ pub enum ModelError {
     /// A text that the tokenizer refused.
     #[error("tokenizer: {0}")]
     Text(String),
+    /// An encoded text that the model cannot take.
+    #[error("input: {0}")]
+    Input(String),
+    /// A result that is no number: the weights are too large for f32.
+    #[error("the model computes a number that is not finite: its weights are unfit")]
+    NotFinite,
     /// A plan that does not fit the model.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -17,6 +17,7 @@ mod json;
 mod sentence;
 mod tensors;
 mod text;
+mod tokenizer_file;
 
 pub use checkpoint::{Checkpoint, Head};
 pub use engine::{Detail, Engine, Output, Precision};

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-
-use crate::{ModelError, json};
+use crate::ModelError;
+use crate::json::{self, Fields};
 
 /// How the hidden states of a text become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,28 +23,6 @@ pub struct SentenceHead {
     pub normalize: bool,
 }
 
-#[derive(Deserialize)]
-struct Module {
-    path: String,
-    r#type: String,
-}
-
-#[derive(Deserialize)]
-struct PoolingConfig {
-    #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
-    #[serde(default)]
-    pooling_mode_max_tokens: bool,
-    #[serde(default)]
-    pooling_mode_mean_sqrt_len_tokens: bool,
-    #[serde(default)]
-    pooling_mode_weightedmean_tokens: bool,
-    #[serde(default)]
-    pooling_mode_lasttoken: bool,
-}
-
 impl SentenceHead {
     /// Reads `modules.json` and the pooling configuration that it names, as
     /// sentence-transformers writes them. A folder without `modules.json` is
@@ -56,53 +33,70 @@ impl SentenceHead {
     /// [`ModelError`] naming the file and the module or field that is not
     /// supported.
     pub(crate) fn open(folder: &Path) -> Result<SentenceHead, ModelError> {
-        let mut head = SentenceHead {
-            pooling: Pooling::Mean,
-            normalize: false,
-        };
         let file = folder.join("modules.json");
-        if !file.exists() {
-            return Ok(head);
+        if !json::is_there(&file) {
+            return Ok(SentenceHead {
+                pooling: Pooling::Mean,
+                normalize: false,
+            });
         }
-        for module in json::read::<Vec<Module>>(&file)? {
-            match module.r#type.rsplit('.').next().unwrap_or_default() {
-                "Transformer" => {}
-                "Pooling" => {
-                    head.pooling = pooling(&folder.join(&module.path).join("config.json"))?;
+        let mut kinds = Vec::new();
+        let mut pooling = None;
+        for module in Fields::open_list(&file)? {
+            let name: String = module.get("type")?;
+            let path: String = module.get("path")?;
+            let kind = name.rsplit('.').next().unwrap_or_default();
+            match kind {
+                "Transformer" if !path.is_empty() => {
+                    let reason = format!("`{path}`: the Transformer must be in the folder itself");
+                    return Err(module.refuse("path", reason));
                 }
-                "Normalize" => head.normalize = true,
+                "Transformer" | "Normalize" => {}
+                "Pooling" => pooling = Some(read_pooling(&folder.join(path).join("config.json"))?),
                 other => {
-                    return Err(ModelError::Field {
-                        file,
-                        field: "type".into(),
-                        reason: format!(
-                            "module `{other}`: must be Transformer, Pooling or Normalize"
-                        ),
-                    });
+                    let reason =
+                        format!("module `{other}`: must be Transformer, Pooling or Normalize");
+                    return Err(module.refuse("type", reason));
                 }
             }
+            kinds.push(kind.to_string());
         }
-        Ok(head)
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        match (&kinds[..], pooling) {
+            (["Transformer", "Pooling", rest @ ..], Some(pooling))
+                if matches!(rest, [] | ["Normalize"]) =>
+            {
+                Ok(SentenceHead {
+                    pooling,
+                    normalize: !rest.is_empty(),
+                })
+            }
+            _ => Err(ModelError::Field {
+                file,
+                field: "type".into(),
+                reason: format!(
+                    "modules {kinds:?}: must be Transformer, Pooling and at most Normalize"
+                ),
+            }),
+        }
     }
 }
 
-fn pooling(file: &Path) -> Result<Pooling, ModelError> {
-    let config: PoolingConfig = json::read(file)?;
-    let others = config.pooling_mode_max_tokens
-        || config.pooling_mode_mean_sqrt_len_tokens
-        || config.pooling_mode_weightedmean_tokens
-        || config.pooling_mode_lasttoken;
-    match (
-        config.pooling_mode_cls_token,
-        config.pooling_mode_mean_tokens,
-        others,
-    ) {
-        (true, false, false) => Ok(Pooling::Cls),
-        (false, true, false) => Ok(Pooling::Mean),
-        _ => Err(ModelError::Field {
-            file: file.into(),
-            field: "pooling_mode_*".into(),
-            reason: "exactly one of cls_token and mean_tokens must be true".into(),
-        }),
+fn read_pooling(file: &Path) -> Result<Pooling, ModelError> {
+    let config = Fields::open(file)?;
+    let mut modes = Vec::new();
+    for name in config.names() {
+        if name.starts_with("pooling_mode_") && config.find(name)? == Some(true) {
+            modes.push(name);
+        }
+    }
+    match modes[..] {
+        ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
+        ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
+        _ => {
+            let reason =
+                format!("{modes:?} are true: must be one of cls_token and mean_tokens alone");
+            Err(config.refuse("pooling_mode_*", reason))
+        }
     }
 }

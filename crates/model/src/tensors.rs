@@ -5,15 +5,22 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use memmap2::Mmap;
+use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::ModelError;
+
+/// A file begins with the length of its header, a u64.
+const LENGTH_BYTES: usize = 8;
 
 /// A memory-mapped safetensors file.
 #[derive(Debug)]
 pub struct Tensors {
     file: PathBuf,
     map: Mmap,
+    header: Metadata,
+    /// Where the data begins in the file.
+    start: usize,
 }
 
 impl Tensors {
@@ -37,12 +44,17 @@ impl Tensors {
         // SAFETY: the map is only read. Another process that truncates the file
         // meanwhile ends this one, as with every memory-mapped checkpoint.
         let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
-        let tensors = Tensors {
+        let (length, header) =
+            SafeTensors::read_metadata(&map).map_err(|error| ModelError::Format {
+                file: file.into(),
+                reason: format!("is no safetensors file: {error}"),
+            })?;
+        Ok(Tensors {
             file: file.into(),
             map,
-        };
-        tensors.parse()?;
-        Ok(tensors)
+            header,
+            start: LENGTH_BYTES + length,
+        })
     }
 
     /// The file.
@@ -51,11 +63,8 @@ impl Tensors {
     }
 
     /// Whether there is a tensor of that name.
-    ///
-    /// # Errors
-    /// As [`Tensors::open`].
-    pub fn contains(&self, name: &str) -> Result<bool, ModelError> {
-        Ok(self.parse()?.tensor(name).is_ok())
+    pub fn contains(&self, name: &str) -> bool {
+        self.header.info(name).is_some()
     }
 
     /// The tensor of that name and shape as f32, row after row.
@@ -69,18 +78,19 @@ impl Tensors {
             tensor: name.into(),
             reason,
         };
-        let tensors = self.parse()?;
-        let tensor = tensors
-            .tensor(name)
-            .map_err(|_| refuse("is missing".into()))?;
-        if tensor.shape() != shape {
+        let tensor = self
+            .header
+            .info(name)
+            .ok_or_else(|| refuse("is missing".into()))?;
+        if tensor.shape != shape {
             return Err(refuse(format!(
                 "has the shape {:?}, the configuration asks for {shape:?}",
-                tensor.shape()
+                tensor.shape
             )));
         }
-        let data = tensor.data();
-        let values: Vec<f32> = match tensor.dtype() {
+        let (begin, end) = tensor.data_offsets;
+        let data = &self.map[self.start..][begin..end];
+        let values: Vec<f32> = match tensor.dtype {
             Dtype::F32 => data
                 .as_chunks()
                 .0
@@ -112,12 +122,5 @@ impl Tensors {
             )));
         }
         Ok(values)
-    }
-
-    fn parse(&self) -> Result<SafeTensors<'_>, ModelError> {
-        SafeTensors::deserialize(&self.map).map_err(|error| ModelError::Format {
-            file: self.file.clone(),
-            reason: format!("is no safetensors file: {error}"),
-        })
     }
 }

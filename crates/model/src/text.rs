@@ -1,11 +1,11 @@
 //! From text to tokens.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use tokenizers::{
-    EncodeInput, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
-};
+use tokenizers::{EncodeInput, PostProcessor, Tokenizer};
 
+use crate::tokenizer_file::TokenizerFile;
 use crate::{ModelError, json};
 
 /// A text as a model takes it.
@@ -71,36 +71,65 @@ impl TextTokenizer {
     /// by the model's limit of `limit` tokens and by no padding.
     ///
     /// # Errors
-    /// [`ModelError::Format`], or [`ModelError::Field`] if the vocabulary has
-    /// ids from `vocabulary` on, which the model has no embedding for.
+    /// [`ModelError::Format`], or [`ModelError::Field`] if it has ids from
+    /// `vocabulary` on, which the model has no embedding for, or adds special
+    /// tokens that it does not define or that leave no room for text.
     pub(crate) fn open(
         file: &Path,
         limit: usize,
         vocabulary: usize,
     ) -> Result<TextTokenizer, ModelError> {
+        let no_tokenizer = |reason: String| ModelError::Format {
+            file: file.into(),
+            reason: format!("is no tokenizer: {reason}"),
+        };
+        let refuse = |field: &str, reason: String| ModelError::Field {
+            file: file.into(),
+            field: field.into(),
+            reason,
+        };
         let text = json::read_text(file)?;
-        let mut tokenizer: Tokenizer =
-            text.parse()
-                .map_err(|error: tokenizers::Error| ModelError::Format {
-                    file: file.into(),
-                    reason: format!("is no tokenizer: {error}"),
-                })?;
-        tokenizer.with_padding(None);
+        let stored: TokenizerFile =
+            serde_json::from_str(&text).map_err(|error| no_tokenizer(error.to_string()))?;
+        stored
+            .check_normalizer()
+            .map_err(|(field, reason)| refuse(field, reason))?;
+        let mut tokenizer: Tokenizer = guard(|| text.parse()).map_err(no_tokenizer)?;
         let highest = tokenizer.get_vocab(true).into_values().max();
         if let Some(highest) = highest.filter(|&id| id as usize >= vocabulary) {
-            return Err(ModelError::Field {
-                file: file.into(),
-                field: "model.vocab".into(),
-                reason: format!("has id {highest}, but the model embeds {vocabulary} tokens"),
-            });
+            let reason = format!("has id {highest}, but the model embeds {vocabulary} tokens");
+            return Err(refuse("model.vocab", reason));
         }
-        let mut made = TextTokenizer {
+        stored
+            .check_special(&tokenizer, vocabulary)
+            .map_err(|(field, reason)| refuse(field, reason))?;
+        // Both would come after the special tokens are added; cutting is done
+        // here, where what was cut can be counted.
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| refuse("truncation", error.to_string()))?;
+        let made = TextTokenizer {
             tokenizer,
             limit,
             truncation: Truncation::Cut,
         };
-        made.set_limit(limit, Truncation::Cut)?;
+        let least = made.least_limit();
+        if limit < least {
+            let reason = format!("needs {least} tokens for one of text, the model takes {limit}");
+            return Err(refuse("post_processor", reason));
+        }
         Ok(made)
+    }
+
+    /// Room for the special tokens of a text or a pair, and for one token.
+    fn least_limit(&self) -> usize {
+        let added = self.tokenizer.get_post_processor().map_or(0, |processor| {
+            processor
+                .added_tokens(false)
+                .max(processor.added_tokens(true))
+        });
+        1 + added
     }
 
     /// The most tokens of one encoding.
@@ -114,10 +143,7 @@ impl TextTokenizer {
     /// [`ModelError::Limit`] if special tokens alone would not fit, or the
     /// limit is above the one so far.
     pub fn set_limit(&mut self, limit: usize, truncation: Truncation) -> Result<(), ModelError> {
-        // Room for the special tokens of a pair, and for one token.
-        let least = 1 + self.tokenizer.get_post_processor().map_or(0, |processor| {
-            tokenizers::PostProcessor::added_tokens(processor, true)
-        });
+        let least = self.least_limit();
         if limit < least || limit > self.limit {
             return Err(ModelError::Limit {
                 asked: limit,
@@ -127,14 +153,6 @@ impl TextTokenizer {
         }
         self.limit = limit;
         self.truncation = truncation;
-        self.tokenizer
-            .with_truncation(Some(TruncationParams {
-                max_length: limit,
-                strategy: TruncationStrategy::LongestFirst,
-                stride: 0,
-                direction: TruncationDirection::Right,
-            }))
-            .map_err(|error| ModelError::Text(error.to_string()))?;
         Ok(())
     }
 
@@ -155,32 +173,66 @@ impl TextTokenizer {
     }
 
     fn encode_input(&self, input: EncodeInput) -> Result<Encoding, ModelError> {
-        let encoding = self
-            .tokenizer
-            .encode(input, true)
-            .map_err(|error| ModelError::Text(error.to_string()))?;
-        // What was cut comes back in further pieces, each with special tokens.
-        let cut: usize = encoding
-            .get_overflowing()
-            .iter()
-            .map(|piece| piece.get_sequence_ids().iter().flatten().count())
-            .sum();
+        let encoding = guard(|| self.tokenizer.encode(input, true)).map_err(ModelError::Text)?;
+        // Which text a token belongs to; none for special tokens.
+        let texts = encoding.get_sequence_ids();
+        let count = |text| texts.iter().filter(|&&of| of == Some(text)).count();
+        let special = texts.iter().filter(|of| of.is_none()).count();
+        let counts = [count(0), count(1)];
+        let kept = longest_first(counts, self.limit.saturating_sub(special));
+        let cut = counts[0] + counts[1] - kept[0] - kept[1];
         if cut > 0 && self.truncation == Truncation::Error {
             return Err(ModelError::TooLong {
-                tokens: encoding.len() + cut,
+                tokens: encoding.len(),
                 limit: self.limit,
             });
         }
+        let mut seen = [0; 2];
+        let keep: Vec<bool> = texts
+            .iter()
+            .map(|of| {
+                of.is_none_or(|text| {
+                    seen[text] += 1;
+                    seen[text] <= kept[text]
+                })
+            })
+            .collect();
         Ok(Encoding {
-            ids: encoding.get_ids().to_vec(),
-            type_ids: encoding.get_type_ids().to_vec(),
-            tokens: encoding.get_tokens().to_vec(),
-            protected: encoding
-                .get_sequence_ids()
-                .iter()
-                .map(Option::is_none)
-                .collect(),
+            ids: only(encoding.get_ids(), &keep),
+            type_ids: only(encoding.get_type_ids(), &keep),
+            tokens: only(encoding.get_tokens(), &keep),
+            protected: only(&texts, &keep).iter().map(Option::is_none).collect(),
             cut,
         })
+    }
+}
+
+/// How many tokens of each text to keep where there is room for `room`: the
+/// longer text is cut to the length of the shorter one before both are. As
+/// Hugging Face's `longest_first`, where the second of two equals keeps more.
+fn longest_first([first, second]: [usize; 2], room: usize) -> [usize; 2] {
+    if first + second <= room {
+        return [first, second];
+    }
+    let shorter = first.min(second).min(room / 2);
+    if first > second {
+        [room - shorter, shorter]
+    } else {
+        [shorter, room - shorter]
+    }
+}
+
+/// The values whose flag is set.
+fn only<T: Clone>(values: &[T], flags: &[bool]) -> Vec<T> {
+    let flagged = values.iter().zip(flags).filter(|(_, flag)| **flag);
+    flagged.map(|(value, _)| value.clone()).collect()
+}
+
+/// Runs code of the tokenizers crate, which trusts the file that it is made of:
+/// some damaged normalizers make it panic.
+fn guard<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("tokenizer.json is damaged".into()),
     }
 }

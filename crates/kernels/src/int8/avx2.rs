@@ -7,7 +7,7 @@
 //! A tile of [`MR`] rows by [`NR`] columns keeps its sums in registers. The
 //! right operand is packed into panels of [`NR`] columns in which the two steps
 //! of a pair lie side by side, as bytes; they are widened as they are loaded.
-//! The left operand is widened block by block.
+//! The left operand is widened block by block, row after row.
 
 use std::arch::x86_64::*;
 
@@ -97,27 +97,21 @@ impl Avx2 {
 fn multiply_block(a: Lhs, b: &Panels, out: &mut [i32]) {
     let pairs = b.k.div_ceil(2);
     let m = a.codes.len() / b.k;
-    // Per group of MR rows, step pair after step pair: MR pairs of 16-bit codes.
-    let mut wide = vec![[0i16; 2]; m.div_ceil(MR) * pairs * MR];
+    // Row after row, each padded to whole step pairs, and rows to whole tiles.
+    let mut wide = vec![0i16; m.next_multiple_of(MR) * 2 * pairs];
     let zero_point = i16::from(a.zero_point);
-    for (group, rows) in wide
-        .chunks_exact_mut(pairs * MR)
-        .zip(a.codes.chunks(MR * b.k))
+    for (wide, row) in wide
+        .chunks_exact_mut(2 * pairs)
+        .zip(a.codes.chunks_exact(b.k))
     {
-        for (r, row) in rows.chunks_exact(b.k).enumerate() {
-            let (even, odd) = row.as_chunks::<2>();
-            for (pair, codes) in even.iter().enumerate() {
-                group[pair * MR + r] = codes.map(|code| i16::from(code) - zero_point);
-            }
-            if let [last] = odd {
-                group[(pairs - 1) * MR + r] = [i16::from(*last) - zero_point, 0];
-            }
+        for (wide, &code) in wide.iter_mut().zip(row) {
+            *wide = i16::from(code) - zero_point;
         }
     }
     for (index, panel) in b.codes.chunks_exact(pairs * 2 * NR).enumerate() {
         let column = index * NR;
         let columns = NR.min(b.n - column);
-        for (group, rows) in wide.chunks_exact(pairs * MR).enumerate() {
+        for (group, rows) in wide.chunks_exact(MR * 2 * pairs).enumerate() {
             let first = group * MR;
             let sums = multiply_tile(rows, panel);
             for (r, sums) in sums.iter().enumerate().take(m - first) {
@@ -128,28 +122,31 @@ fn multiply_block(a: Lhs, b: &Panels, out: &mut [i32]) {
     }
 }
 
-/// The sums of one tile: `rows` holds MR pairs of codes per step pair, `panel`
-/// NR pairs of bytes.
+/// The sums of one tile: `rows` holds MR rows of codes, `panel` NR columns of
+/// them, step pair after step pair.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn multiply_tile(rows: &[[i16; 2]], panel: &[i8]) -> [[i32; NR]; MR] {
-    let pairs = rows.len() / MR;
-    assert_eq!(panel.len(), pairs * 2 * NR);
+fn multiply_tile(rows: &[i16], panel: &[i8]) -> [[i32; NR]; MR] {
+    let pairs = panel.len() / (2 * NR);
+    assert_eq!(rows.len(), MR * 2 * pairs);
     let mut sums = [[_mm256_setzero_si256(); 2]; MR];
     for pair in 0..pairs {
-        // SAFETY: the panel has 2 NR = 32 bytes and the rows MR entries per
-        // pair, as asserted; the loads need no alignment.
-        let (low, high, codes) = unsafe {
+        // SAFETY: the panel has 2 NR = 32 bytes per pair; the loads need no
+        // alignment.
+        let (low, high) = unsafe {
             let bytes = panel.as_ptr().add(pair * 2 * NR);
             (
                 _mm256_cvtepi8_epi16(_mm_loadu_si128(bytes.cast())),
                 _mm256_cvtepi8_epi16(_mm_loadu_si128(bytes.add(NR).cast())),
-                rows.as_ptr().add(pair * MR),
             )
         };
         for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: r < MR; two 16-bit codes are the 32 bits that are read.
-            let code = unsafe { codes.add(r).cast::<i32>().read_unaligned() };
+            // SAFETY: row r has 2 pairs codes, as asserted; two of 16 bits are
+            // the 32 bits that are read.
+            let code = unsafe {
+                let codes = rows.as_ptr().add((r * pairs + pair) * 2);
+                codes.cast::<i32>().read_unaligned()
+            };
             let code = _mm256_set1_epi32(code);
             sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(code, low));
             sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(code, high));

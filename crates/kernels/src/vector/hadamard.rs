@@ -14,20 +14,26 @@ pub fn hadamard(isa: Isa, values: &mut [f32], block: usize) {
         #[inline(always)]
         || match block {
             // Known lengths, so that the compiler unrolls and vectorises.
-            128 => values.chunks_exact_mut(128).for_each(fixed::<128>),
-            64 => values.chunks_exact_mut(64).for_each(fixed::<64>),
-            32 => values.chunks_exact_mut(32).for_each(fixed::<32>),
-            _ => values.chunks_exact_mut(block).for_each(butterflies),
+            128 => blocks::<128>(values),
+            64 => blocks::<64>(values),
+            32 => blocks::<32>(values),
+            _ => {
+                for block in values.chunks_exact_mut(block) {
+                    butterflies(block);
+                }
+            }
         },
     );
 }
 
 #[inline(always)]
-fn fixed<const N: usize>(block: &mut [f32]) {
-    let mut values = [0.0; N];
-    values.copy_from_slice(block);
-    butterflies(&mut values);
-    block.copy_from_slice(&values);
+fn blocks<const N: usize>(values: &mut [f32]) {
+    let (blocks, _) = values.as_chunks_mut::<N>();
+    for block in blocks {
+        let mut copy = *block;
+        butterflies(&mut copy);
+        *block = copy;
+    }
 }
 
 #[inline(always)]

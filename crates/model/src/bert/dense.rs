@@ -37,7 +37,7 @@ impl DenseBert {
         config: &BertConfig,
         isa: Isa,
     ) -> Result<DenseBert, ModelError> {
-        let source = Source::new(tensors)?;
+        let source = Source::new(tensors);
         let gemm = F32Gemm::new();
         let pack = |linears: &[&Linear]| {
             let weight = linears

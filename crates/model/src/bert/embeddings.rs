@@ -23,7 +23,7 @@ impl Embeddings {
         config: &BertConfig,
         isa: Isa,
     ) -> Result<Embeddings, ModelError> {
-        let source = Source::new(tensors)?;
+        let source = Source::new(tensors);
         let width = config.hidden_size;
         let table = |name: &str, rows: usize| {
             source.matrix(&format!("embeddings.{name}.weight"), [rows, width])
@@ -39,12 +39,25 @@ impl Embeddings {
         })
     }
 
-    /// That every id of an input has an embedding.
+    /// That an input is whole and every id of it has an embedding.
     pub(crate) fn check(&self, input: &Encoding) -> Result<(), ModelError> {
+        let n = input.len();
+        if n == 0 {
+            return Err(ModelError::Input("it has no token at all".into()));
+        }
+        for (name, count) in [
+            ("token types", input.type_ids.len()),
+            ("protection flags", input.protected.len()),
+        ] {
+            if count != n {
+                let reason = format!("{count} {name} for {n} tokens");
+                return Err(ModelError::Input(reason));
+            }
+        }
         let rows = |table: &[f32]| table.len() / self.width;
-        if input.len() > rows(&self.position) {
+        if n > rows(&self.position) {
             return Err(ModelError::TooLong {
-                tokens: input.len(),
+                tokens: n,
                 limit: rows(&self.position),
             });
         }
@@ -54,7 +67,7 @@ impl Embeddings {
         ] {
             if let Some(id) = ids.iter().find(|&&id| id as usize >= rows(table)) {
                 let rows = rows(table);
-                return Err(ModelError::Text(format!(
+                return Err(ModelError::Input(format!(
                     "{name} {id}: the model embeds {rows}"
                 )));
             }

@@ -35,7 +35,7 @@ impl ReadOut {
                 isa,
             },
             Head::Classifier { labels } => ReadOut::Classifier {
-                pooler: Source::new(tensors)?.linear("pooler.dense", d, d)?,
+                pooler: Source::new(tensors).linear("pooler.dense", d, d)?,
                 classifier: Linear {
                     weight: tensors.read("classifier.weight", &[labels.len(), d])?,
                     bias: tensors.read("classifier.bias", &[labels.len()])?,
@@ -44,6 +44,14 @@ impl ReadOut {
                 },
             },
         })
+    }
+
+    /// Whether the result depends on the first token's state alone.
+    pub(crate) fn reads_first(&self) -> bool {
+        match self {
+            ReadOut::Sentence { pooling, .. } => *pooling == Pooling::Cls,
+            ReadOut::Classifier { .. } => true,
+        }
     }
 
     /// The embedding or the logits of one sequence: `states` of shape

@@ -100,7 +100,7 @@ impl PlannedBert {
         isa: Isa,
     ) -> Result<PlannedBert, ModelError> {
         plan.check_depth(config.num_hidden_layers)?;
-        let source = Source::new(tensors)?;
+        let source = Source::new(tensors);
         let mut model = PlannedBert {
             gemm: Int8Gemm::new(isa),
             isa,

@@ -36,10 +36,10 @@ pub(super) struct Layer {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(tensors: &'a Tensors) -> Result<Source<'a>, ModelError> {
-        let prefixed = tensors.contains("bert.embeddings.word_embeddings.weight")?;
+    pub(super) fn new(tensors: &'a Tensors) -> Source<'a> {
+        let prefixed = tensors.contains("bert.embeddings.word_embeddings.weight");
         let prefix = if prefixed { "bert." } else { "" };
-        Ok(Source { tensors, prefix })
+        Source { tensors, prefix }
     }
 
     pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>, ModelError> {

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod allocations;
+pub mod folder;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
