@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod console;
 mod interrupt;
+mod machines;
 mod model;
 mod output;
 mod precision;

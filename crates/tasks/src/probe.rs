@@ -77,9 +77,10 @@ pub struct ProbeOptions {
 }
 
 impl Default for ProbeOptions {
-    /// 0.1: `C` = 0.01 for 1,000 examples, which keeps 384 weights from fitting them by heart.
+    /// 0.3: the best of 0.01 to 3 by five-fold cross-validation on the training part of the movie
+    /// reviews, embedded by MiniLM at f32.
     fn default() -> Self {
-        ProbeOptions { l2: 0.1 }
+        ProbeOptions { l2: 0.3 }
     }
 }
 

@@ -1,0 +1,150 @@
+//! The demo's accelerators: which, on what, and how their reports are shown.
+
+use anyhow::{Context, Result};
+use dtatrans_accel::{Machine, RunReport, ScopeReport};
+use dtatrans_precision::Plan;
+use dtatrans_precision::trace::{Header, Input};
+use dtatrans_report as report;
+use dtatrans_report::{Part, Simulation};
+
+use crate::machines::Sums;
+use crate::{console, machines};
+
+/// The machines, the one that the others are compared with first. The last one
+/// is the field's equal-area counterpart of Eyeriss.
+const MACHINES: [&str; 5] = [
+    "vssa-512",
+    "systolic-128",
+    "spatten-eighth",
+    "eyeriss-1ghz",
+    "vssa-4096",
+];
+const EYERISS: &str = "eyeriss-1ghz";
+const LARGE: &str = "vssa-4096";
+
+/// The demo's machines.
+pub(super) fn machines() -> Result<Vec<Machine>> {
+    MACHINES.into_iter().map(machines::open).collect()
+}
+
+/// SpAtten's token pruning as a plan.
+pub(super) fn spatten_plan(machines: &[Machine], layers: usize) -> Result<Plan> {
+    machines
+        .iter()
+        .find_map(|machine| machine.own_plan(layers))
+        .context("no machine prunes tokens by a rule of its own")
+}
+
+/// Both scopes of all machines, and remarks on them.
+pub(super) struct Simulated {
+    pub(super) attention: Simulation,
+    pub(super) encoder: Simulation,
+    pub(super) notes: Vec<String>,
+}
+
+/// Runs every input on every machine.
+pub(super) fn run(machines: &[Machine], header: &Header, inputs: &[Input]) -> Result<Simulated> {
+    let bar = console::count_bar("simulating accelerators", inputs.len(), "texts");
+    let mut sums = Sums::new(machines);
+    for input in inputs {
+        sums.add(header, input)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let reports = sums.finish();
+    let pairs: Vec<(&Machine, &RunReport)> = machines.iter().zip(&reports).collect();
+    Ok(Simulated {
+        attention: scope(&pairs, |report| Some(&report.attention)),
+        encoder: scope(&pairs, |report| report.encoder.as_ref()),
+        notes: notes(&reports),
+    })
+}
+
+fn scope(
+    pairs: &[(&Machine, &RunReport)],
+    of: impl Fn(&RunReport) -> Option<&ScopeReport>,
+) -> Simulation {
+    let first = pairs.first().and_then(|(_, report)| of(report));
+    Simulation {
+        machines: pairs
+            .iter()
+            .filter_map(|(machine, report)| {
+                let scope = of(report)?;
+                // The large array is compared with Eyeriss, in the notes.
+                let compared =
+                    first.filter(|_| report.machine != MACHINES[0] && report.machine != LARGE);
+                Some(report::Machine {
+                    name: report.machine.clone(),
+                    description: report.fed.clone(),
+                    multipliers: format!(
+                        "{} x {} bits",
+                        machine.elements(),
+                        machine.element_bits()
+                    ),
+                    clock_mhz: machine.clock_ghz() * 1e3,
+                    cycles: scope.cycles,
+                    time_us: scope.time_us(),
+                    energy_uj: scope.energy.total_pj() / 1e6,
+                    energy_parts_uj: energy_parts(scope),
+                    effective_gops: scope.effective_gops(),
+                    cycles_by_cause: cycles_by_cause(scope),
+                    first_speedup: compared.map(|first| scope.time_us() / first.time_us()),
+                    first_energy_gain: compared
+                        .map(|first| scope.energy.total_pj() / first.energy.total_pj()),
+                })
+            })
+            .collect(),
+    }
+}
+
+fn energy_parts(scope: &ScopeReport) -> Vec<Part> {
+    scope
+        .energy
+        .parts_pj()
+        .map(|(part, energy_pj)| Part {
+            name: part.label().into(),
+            value: energy_pj / 1e6,
+        })
+        .collect()
+}
+
+/// The machine's cycles, split as its elements spent theirs.
+fn cycles_by_cause(scope: &ScopeReport) -> Vec<Part> {
+    let causes = &scope.element_cycles;
+    [
+        ("active", causes.active),
+        ("speed mismatch", causes.speed_mismatch),
+        ("partial tiles", causes.tail),
+        ("fill and drain", causes.fill_drain),
+        ("DRAM", causes.dram),
+        ("vector unit", causes.vector),
+        ("token ranking", causes.sort),
+    ]
+    .into_iter()
+    .map(|(name, element_cycles)| Part {
+        name: name.into(),
+        value: element_cycles as f64 / scope.elements as f64,
+    })
+    .collect()
+}
+
+fn notes(reports: &[RunReport]) -> Vec<String> {
+    let find = |name: &str| reports.iter().find(|report| report.machine == name);
+    let mut notes = vec![
+        "Simulated machines run the tested texts one after the other, one text at a time. \
+         Speed-ups are ratios of time, energy gains ratios of energy with DRAM. Effective GOP/s \
+         counts two operations for each product of the dense model."
+            .to_owned(),
+    ];
+    if let (Some(large), Some(eyeriss)) = (find(LARGE), find(EYERISS)) {
+        let (large, eyeriss) = (&large.attention, &eyeriss.attention);
+        notes.push(format!(
+            "The field compares about 4,096 elements of 4 bits with Eyeriss' 168 of 16 bits as \
+             equal in area. On the attention {LARGE} is {:.1} times as fast as {EYERISS}, with \
+             {:.1} times less energy.",
+            eyeriss.time_us() / large.time_us(),
+            eyeriss.energy.total_pj() / large.energy.total_pj()
+        ));
+    }
+    notes
+}

@@ -1,0 +1,60 @@
+//! From `--machine` to simulated machines, and traces run on them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use dtatrans_accel::{Machine, RunReport};
+use dtatrans_precision::trace::{Header, Input};
+
+/// The machine of a built-in name or of a machine file.
+pub(crate) fn open(name: &str) -> Result<Machine> {
+    if let Ok(machine) = Machine::builtin(name) {
+        return Ok(machine);
+    }
+    let file = Path::new(name);
+    if !file.exists() {
+        let names: Vec<_> = Machine::builtin_names().collect();
+        bail!(
+            "--machine {name}: no such file, and no built-in machine (there are: {})",
+            names.join(", ")
+        );
+    }
+    let what = || format!("--machine {name}");
+    let text = std::fs::read(file).with_context(what)?;
+    let text = String::from_utf8(text)
+        .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
+        .with_context(what)?;
+    Machine::from_toml(&text).with_context(what)
+}
+
+/// The sums of many inputs' reports, one per machine.
+pub(crate) struct Sums<'a> {
+    machines: &'a [Machine],
+    sums: Vec<Option<RunReport>>,
+}
+
+impl<'a> Sums<'a> {
+    pub(crate) fn new(machines: &'a [Machine]) -> Sums<'a> {
+        Sums {
+            machines,
+            sums: vec![None; machines.len()],
+        }
+    }
+
+    /// Runs an input on every machine.
+    pub(crate) fn add(&mut self, header: &Header, input: &Input) -> Result<()> {
+        for (machine, sum) in self.machines.iter().zip(&mut self.sums) {
+            let report = machine.simulate(header, input)?;
+            match sum {
+                Some(sum) => sum.add(&report)?,
+                None => *sum = Some(report),
+            }
+        }
+        Ok(())
+    }
+
+    /// The sums; empty if no input was added.
+    pub(crate) fn finish(self) -> Vec<RunReport> {
+        self.sums.into_iter().flatten().collect()
+    }
+}

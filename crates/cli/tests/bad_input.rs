@@ -1,0 +1,176 @@
+//! Is bad input refused in one plain line, with the right exit code and nothing
+//! half-written?
+
+mod support;
+
+use support::{failure, has_minilm, program, repository, tiny};
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for arguments in [
+        &["frobnicate"][..],
+        &["run", "--bits", "5", "text"],
+        &["run", "--bits", "8", "--plan", "x.toml", "text"],
+        &["run", "--threads", "0", "text"],
+        &["eval", "--task", "stsb"],
+        &["simulate"],
+    ] {
+        assert_eq!(failure(arguments).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (arguments, want) in [
+        (
+            &["run", "--model", "no-such-model", "text"][..],
+            "no-such-model",
+        ),
+        (&["run", "--isa", "pentium", "text"], "--isa pentium"),
+        (&["run", "--file", "no-such-file"], "no-such-file"),
+        (
+            &["eval", "--task", "stsb", "--data", "no-such-file"],
+            "no-such-file",
+        ),
+        (&["simulate", "no-such-trace"], "no-such-trace"),
+        (
+            &["simulate", "no-such-trace", "--machine", "no-such-machine"],
+            "no-such-machine",
+        ),
+    ] {
+        let (code, error) = failure(arguments);
+        assert_eq!(code, 1, "{arguments:?}");
+        assert!(
+            error.starts_with("error: ") && error.contains(want),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_checkpoint_without_tokenizer_or_of_another_family_is_refused() {
+    let folder = tiny("tiny-bert");
+    let (code, error) = failure(&["run", "--model", folder.to_str().unwrap(), "text"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("tokenizer.json"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("config.json"),
+        r#"{"model_type":"gpt2"}"#,
+    )
+    .unwrap();
+    let (code, error) = failure(&["run", "--model", folder.path().to_str().unwrap(), "text"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("config.json: model_type: `gpt2`"), "{error}");
+}
+
+#[test]
+fn texts_that_are_empty_or_no_text_are_refused() {
+    for (input, want) in [
+        (&b""[..], "standard input: is empty"),
+        (
+            b"fine\nf\xff\xfene\n",
+            "standard input: line 2: is not UTF-8",
+        ),
+    ] {
+        let output = program(&["run"]).write_stdin(input).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(want), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_plan_is_refused_with_file_and_field() {
+    if !has_minilm() {
+        return;
+    }
+    let good = std::fs::read_to_string(repository("plans/minilm.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.toml");
+    for (from, to, want) in [
+        ("r0 = 0.3", "r0 = 0.2", "layer 4: r8 + r4 + r0"),
+        ("rotation", "rotatoin", "rotatoin"),
+        ("format = 1", "format = 9", "format = 9"),
+        (
+            "\n[[layer]]\nr8 = 0.0\nr4 = 0.9\nr0 = 0.1\n",
+            "",
+            "5 layers, but the model has 6",
+        ),
+        ("format = 1", "", "missing field `format`"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&file, good.replacen(from, to, 1)).unwrap();
+        let (code, error) = failure(&["run", "--plan", file.to_str().unwrap(), "text"]);
+        assert_eq!(code, 1);
+        assert!(
+            error.contains("plan.toml") && error.contains(want),
+            "{error}"
+        );
+    }
+    for bytes in [&b""[..], b"\xff"] {
+        std::fs::write(&file, bytes).unwrap();
+        let (code, error) = failure(&["run", "--plan", file.to_str().unwrap(), "text"]);
+        assert_eq!(code, 1);
+        assert!(error.contains("plan.toml"), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_trace_is_refused_with_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.jsonl");
+    let version_2 = br#"{"format":"dtatrans-trace","version":2}"#;
+    for (bytes, want) in [
+        (&b""[..], "is empty"),
+        (version_2, "version 2"),
+        (b"not json\n", "line 1"),
+        (b"{}\n", "line 1: missing field `format`"),
+        (b"\xff\n", "line 1: is not UTF-8"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let (code, error) = failure(&["simulate", file.to_str().unwrap()]);
+        assert_eq!(code, 1);
+        assert!(
+            error.contains("bad.jsonl") && error.contains(want),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_machine_is_refused_with_file_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("machine.toml");
+    let good = std::fs::read_to_string(repository("machines/vssa-512.toml")).unwrap();
+    std::fs::write(&file, good.replacen("rows = ", "rowz = ", 1)).unwrap();
+    let (code, error) = failure(&["simulate", "x", "--machine", file.to_str().unwrap()]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("machine.toml") && error.contains("rowz"),
+        "{error}"
+    );
+}
+
+/// A failing run leaves the file that was there, and no temporary one.
+#[test]
+fn nothing_is_half_written() {
+    if !has_minilm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.json");
+    std::fs::write(&out, "precious").unwrap();
+    let long = "word ".repeat(600);
+    let path = out.to_str().unwrap();
+    let (code, _) = failure(&["run", "--truncation", "error", "--output", path, &long]);
+    assert_eq!(code, 1);
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "precious");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let missing = folder.path().join("no/such/folder/out.json");
+    let (code, error) = failure(&["run", "--output", missing.to_str().unwrap(), "text"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("out.json"), "{error}");
+}
