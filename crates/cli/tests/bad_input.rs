@@ -92,7 +92,7 @@ fn a_bad_plan_is_refused_with_file_and_field() {
     let file = folder.path().join("plan.toml");
     for (from, to, want) in [
         ("r0 = 0.3", "r0 = 0.2", "layer 4: r8 + r4 + r0"),
-        ("rotation", "rotatoin", "rotatoin"),
+        ("rotation = true", "rotatoin = true", "rotatoin"),
         ("format = 1", "format = 9", "format = 9"),
         (
             "\n[[layer]]\nr8 = 0.0\nr4 = 0.9\nr0 = 0.1\n",

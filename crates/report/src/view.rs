@@ -9,6 +9,8 @@ pub struct Report {
     pub run: Run,
     /// The accuracy of each variant, f32 first.
     pub accuracy: Vec<Accuracy>,
+    /// Which variant is the plan: the page's headline figures are its own.
+    pub plan_variant: String,
     /// Tiers given, one entry per layer, as shares of all tokens of the test texts.
     pub tier_shares: Vec<TierShares>,
     /// Shares of the dense 8-bit model's element-cycles that each variant saves.

@@ -1,0 +1,24 @@
+//! Drawings as inline SVG. They take the width of their place: positions along x
+//! are per cents, so that text keeps its size from phone to desk.
+
+mod bar;
+mod interval;
+mod legend;
+mod scale;
+mod stacked_bar;
+
+pub(crate) use bar::bar;
+pub(crate) use interval::{interval_axis, interval_row};
+pub(crate) use legend::{Legend, tier_legend};
+pub(crate) use scale::Scale;
+pub(crate) use stacked_bar::{Segment, stacked_bar};
+
+/// A position or length along x, from a share of the width.
+fn x(share: f64) -> String {
+    let share = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    format!("{:.3}%", 100.0 * share)
+}
