@@ -49,8 +49,8 @@ impl Surroundings {
     pub(crate) fn layer(&self, array: &dyn TiledArray, layer: &LayerWork) -> LayerRun {
         let mut run = LayerRun::default();
         if let Some(sorter) = &self.sort {
-            run.sort_cycles = sorter.cycles(layer.vector.ranked_tokens);
-            sorter.count(layer.vector.ranked_tokens, &mut run.sort_actions);
+            run.sort_cycles = sorter.cycles(layer.ranked_tokens);
+            sorter.count(layer.ranked_tokens, &mut run.sort_actions);
         }
         let find = |operation| {
             layer
@@ -66,18 +66,18 @@ impl Surroundings {
                     {
                         let results = left_bits(output);
                         run.phases
-                            .push(self.attention(array, layer, product, context, results));
+                            .push(self.attention(array, product, context, results));
                     }
                 }
                 Operation::Context => {}
-                _ => run.phases.push(self.linear(array, layer, product)),
+                _ => run.phases.push(self.linear(array, product)),
             }
         }
         run
     }
 
     /// A product with weights: Query, KeyValue, Output, Up or Down.
-    fn linear(&self, array: &dyn TiledArray, layer: &LayerWork, product: &Product) -> Phase {
+    fn linear(&self, array: &dyn TiledArray, product: &Product) -> Phase {
         let shape = array.shape();
         let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
         let left_in_dram = match reads_hidden(product.operation) {
@@ -112,14 +112,13 @@ impl Surroundings {
             traffic.write_bytes += hidden;
         }
 
-        let work = vector::of_operation(layer, product.operation);
         let ProductRun {
             cycles,
             element_cycles,
             mut actions,
         } = array.product(product);
         traffic.count_through_sram(&mut actions);
-        vector::count(&work, &mut actions);
+        vector::count(&product.vector, &mut actions);
         let sums = (passes.pieces - 1) * m * n * SUM_BITS;
         actions.count(Part::Buffer, Action::SramReadBit, sums);
         actions.count(
@@ -132,7 +131,7 @@ impl Surroundings {
             array_cycles: cycles,
             element_cycles,
             traffic,
-            vector_cycles: self.vector.cycles(&work),
+            vector_cycles: self.vector.cycles(&product.vector),
             exposed_vector_cycles: 0,
             macs: product.macs(),
             actions,
@@ -146,7 +145,6 @@ impl Surroundings {
     fn attention(
         &self,
         array: &dyn TiledArray,
-        layer: &LayerWork,
         score: &Product,
         context: &Product,
         result_bits: u64,
@@ -174,8 +172,8 @@ impl Surroundings {
             unique_read_bytes: heads * (query_bytes + key_value_bytes),
         };
 
-        let mut work = vector::of_operation(layer, Operation::Score);
-        work.add(&vector::of_operation(layer, Operation::Context));
+        let mut work = score.vector;
+        work.add(&context.vector);
         let last_tile = shape.rows.min(m) * keys;
         let scores = array.product(score);
         let contexts = array.product(context);

@@ -1,7 +1,7 @@
 //! The vector unit: softmax, layer norm, activation, rotation, quantizers and
 //! the importance accumulator.
 
-use dtatrans_precision::workload::{LayerWork, Operation, VectorWork, rotation_block};
+use dtatrans_precision::workload::VectorWork;
 use serde::Deserialize;
 
 use crate::AccelError;
@@ -83,115 +83,9 @@ pub(crate) fn count(work: &VectorWork, actions: &mut Actions) {
     count(Action::RegisterBit, 16 * work.hadamard_additions);
 }
 
-/// The share of a layer's vector work that goes with one operation: what makes
-/// its inputs and what follows its results.
-///
-/// The softmax, the importance and the quantizing of the probabilities go with
-/// the scores. The shares of all operations sum to the layer's work, the
-/// ranking of tokens left out.
-pub fn of_operation(layer: &LayerWork, operation: Operation) -> VectorWork {
-    let find = |wanted| {
-        layer
-            .products
-            .iter()
-            .find(|product| product.operation == wanted)
-    };
-    let none = VectorWork::default();
-    let (Some(query), Some(key_value), Some(up)) = (
-        find(Operation::Query),
-        find(Operation::KeyValue),
-        find(Operation::Up),
-    ) else {
-        return none;
-    };
-    let (computed, keys) = (query.m() as u64, key_value.m() as u64);
-    let (hidden, inner, intermediate) = (query.k as u64, query.n as u64, up.n as u64);
-    let rotated = layer.vector.hadamard_additions > 0;
-    let quantized = layer.vector.quantized_elements > 0;
-    let rotation = |rows: u64, width: u64| match rotated {
-        true => rows * width * u64::from(rotation_block(width as usize).ilog2()),
-        false => 0,
-    };
-    let quantize = |elements: u64| if quantized { elements } else { 0 };
-    match operation {
-        Operation::Query => VectorWork {
-            quantized_elements: quantize(computed * inner),
-            ..none
-        },
-        Operation::KeyValue => VectorWork {
-            hadamard_additions: rotation(keys, hidden),
-            quantized_elements: quantize(keys * (hidden + 2 * inner)),
-            ..none
-        },
-        Operation::Score => VectorWork {
-            softmax_elements: layer.vector.softmax_elements,
-            importance_additions: layer.vector.importance_additions,
-            quantized_elements: quantize(layer.vector.softmax_elements),
-            ..none
-        },
-        Operation::Context => VectorWork {
-            quantized_elements: quantize(computed * inner),
-            ..none
-        },
-        Operation::Output => VectorWork {
-            layer_norm_elements: computed * hidden,
-            ..none
-        },
-        Operation::Up => VectorWork {
-            hadamard_additions: rotation(computed, hidden),
-            activation_elements: computed * intermediate,
-            quantized_elements: quantize(computed * hidden),
-            ..none
-        },
-        Operation::Down => VectorWork {
-            hadamard_additions: rotation(computed, intermediate),
-            layer_norm_elements: computed * hidden,
-            quantized_elements: quantize(computed * intermediate),
-            ..none
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use dtatrans_precision::workload::Workload;
-    use dtatrans_precision::{Bits, ModelShape, Plan, Tier, compensation};
-
     use super::*;
-
-    fn sum(layer: &LayerWork) -> VectorWork {
-        let mut sum = VectorWork::default();
-        for operation in Operation::ALL {
-            sum.add(&of_operation(layer, operation));
-        }
-        sum.ranked_tokens = layer.vector.ranked_tokens;
-        sum
-    }
-
-    #[test]
-    fn the_shares_of_the_operations_sum_to_the_layers_work() {
-        let shape = ModelShape {
-            layers: 2,
-            ..ModelShape::bert_base()
-        };
-        let tiers = vec![
-            vec![Tier::Eight; 9],
-            [Tier::Eight, Tier::Zero, Tier::Four].repeat(3),
-        ];
-        for name in ["drop", "carry", "keys-values"] {
-            for rotation in [true, false] {
-                let mut plan = Plan::dense_eight(2);
-                plan.compensation = compensation::find(name).unwrap();
-                plan.rotation = rotation;
-                for layer in Workload::under_plan(&shape, &plan, &tiers).layers {
-                    assert_eq!(sum(&layer), layer.vector, "{name} {rotation}");
-                }
-            }
-        }
-        for layer in Workload::dense(&shape, 9, Bits::Sixteen).layers {
-            assert_eq!(sum(&layer), layer.vector);
-        }
-    }
 
     #[test]
     fn the_slowest_kind_sets_the_pace() {

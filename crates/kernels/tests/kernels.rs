@@ -1,7 +1,8 @@
 //! Does every instruction set give the bits of the scalar reference, over
 //! awkward sizes?
 
-use dtatrans_kernels::{F32Gemm, Int8Gemm, Isa, Lhs, vector};
+use dtatrans_kernels::vector::{self, Symmetric};
+use dtatrans_kernels::{F32Gemm, Int8Gemm, Isa, Lhs};
 use proptest::prelude::*;
 
 /// A reproducible stream of bytes.
@@ -104,7 +105,11 @@ proptest! {
     #[test]
     fn vector_functions_give_the_same_bits_everywhere(
         values in prop::collection::vec(-30.0f32..30.0, 1..300),
-        limit in prop_oneof![Just(7), Just(127)],
+        by in prop_oneof![
+            Just(Symmetric::new(7)),
+            Just(Symmetric::new(127)),
+            Just(Symmetric::clipped(7)),
+        ],
     ) {
         let run = |isa: Isa| {
             let n = values.len();
@@ -128,9 +133,9 @@ proptest! {
             vector::hadamard(isa, &mut row, 128);
             out.extend(&row);
             let mut codes = vec![0; n];
-            out.push(vector::quantize_symmetric(isa, &values, limit, &mut codes));
+            out.push(vector::quantize_symmetric(isa, &values, by, &mut codes));
             let mut offset = vec![0; n];
-            out.push(vector::quantize_offset(isa, &values, limit, &mut offset));
+            out.push(vector::quantize_offset(isa, &values, by, &mut offset));
             for (&offset, &code) in offset.iter().zip(&codes) {
                 assert_eq!(i32::from(offset) - i32::from(vector::ZERO_POINT), i32::from(code));
             }
@@ -150,7 +155,7 @@ proptest! {
     #[test]
     fn codes_are_the_nearest_integers(values in prop::collection::vec(-1e3f32..1e3, 1..100)) {
         let mut codes = vec![0; values.len()];
-        let scale = vector::quantize_symmetric(Isa::best(), &values, 7, &mut codes);
+        let scale = vector::quantize_symmetric(Isa::best(), &values, Symmetric::new(7), &mut codes);
         for (&value, &code) in values.iter().zip(&codes) {
             prop_assert!((-7..=7).contains(&code));
             prop_assert!((value - f32::from(code) * scale).abs() <= scale * 0.5001);

@@ -15,13 +15,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         .prop_flat_map(|eight| (Just(eight), 0..=1000 - eight))
         .prop_map(|(eight, four)| Ratio::from_thousandths(eight, four).unwrap());
     let first = prop_oneof![Just(Ratio::ALL_EIGHT), Just(Ratio::ALL_FOUR)];
-    let flags = prop::collection::vec(prop::bool::ANY, 4);
+    let flags = prop::collection::vec(prop::bool::ANY, 5);
     let name = prop_oneof![Just("drop"), Just("carry"), Just("keys-values")];
     (first, ratio.clone(), ratio, flags, name, 1usize..9).prop_map(
         |(first, second, third, flags, name, round_to)| {
             let mut plan = Plan::new(vec![first, second, third]).unwrap();
             plan.compensation = compensation::find(name).unwrap();
             plan.rotation = flags[0];
+            plan.clipping = flags[4];
             if flags[1] {
                 plan.weight_bits = Bits::Four;
             }

@@ -6,7 +6,8 @@
 
 mod support;
 
-use dtatrans_kernels::{Isa, vector};
+use dtatrans_kernels::Isa;
+use dtatrans_kernels::vector::{self, Symmetric};
 use dtatrans_model::{Detail, Encoding, Precision, Tensors};
 use dtatrans_precision::compensation;
 use dtatrans_precision::plan::ProtectedBits;
@@ -28,7 +29,7 @@ type Rows = Vec<Vec<f32>>;
 
 fn codes(row: &[f32]) -> (Vec<i32>, f32) {
     let mut codes = vec![0; row.len()];
-    let scale = vector::quantize_symmetric(Isa::SCALAR, row, 127, &mut codes);
+    let scale = vector::quantize_symmetric(Isa::SCALAR, row, Symmetric::new(127), &mut codes);
     (codes.iter().map(|&code| i32::from(code)).collect(), scale)
 }
 
@@ -201,9 +202,11 @@ proptest! {
         rotation in prop::bool::ANY,
         name in prop_oneof![Just("drop"), Just("carry"), Just("keys-values")],
         protected_at_four in prop::bool::ANY,
+        clipping in prop::bool::ANY,
     ) {
         let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 3]).unwrap();
         plan.rotation = rotation;
+        plan.clipping = clipping;
         plan.compensation = compensation::find(name).unwrap();
         if protected_at_four {
             plan.protected_bits = ProtectedBits::Four;
@@ -219,4 +222,11 @@ proptest! {
             }
         }
     }
+}
+
+/// The cost model counts as many passes as the quantizer makes.
+#[test]
+fn clipping_costs_what_the_plan_counts() {
+    use dtatrans_precision::plan::CLIPPING_TRIALS;
+    assert_eq!(Symmetric::CLIPPING_TRIALS as u64, CLIPPING_TRIALS);
 }

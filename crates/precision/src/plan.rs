@@ -7,6 +7,7 @@
 //! name = "an example"           # for people; optional
 //! compensation = "keys-values"  # what a 0-bit token still does
 //! rotation = true               # block Hadamard rotation before quantizing
+//! clipping = true               # cut the largest values of 4-bit rows
 //! weight_bits = 8               # 8 or 4, per output channel
 //! probability_bits = 8          # 8, 4 or "tier" (the query's)
 //! protected_bits = 8            # least bits of [CLS], [SEP] and their like: 8 or 4
@@ -37,6 +38,9 @@ use crate::{Bits, PlanError, Ratio, Tier};
 /// Version of the plan format.
 pub const FORMAT: u32 = 1;
 
+/// Scales that the clipping of a 4-bit row tries.
+pub const CLIPPING_TRIALS: u64 = 4;
+
 /// The ratios of all layers and the choices that go with them.
 #[derive(Clone)]
 pub struct Plan {
@@ -47,6 +51,9 @@ pub struct Plan {
     /// Whether inputs of matrix products are rotated by a block Hadamard
     /// transform before they are quantized.
     pub rotation: bool,
+    /// Whether a row of 4-bit codes gets the scale of the least squared error,
+    /// which cuts its largest values, instead of the one that keeps them all.
+    pub clipping: bool,
     /// Width of the weights: 8 or 4 bits, one scale per output channel.
     pub weight_bits: Bits,
     /// Width of the attention probabilities.
@@ -99,7 +106,7 @@ impl ProtectedBits {
 
 impl Plan {
     /// A plan with these ratios and the defaults of everything else:
-    /// `keys-values`, rotation, 8-bit weights, probabilities and protected
+    /// `keys-values`, rotation, clipping, 8-bit weights, probabilities and protected
     /// tokens, no rounding.
     ///
     /// # Errors
@@ -115,6 +122,7 @@ impl Plan {
             name: String::new(),
             compensation: &compensation::KeysValues,
             rotation: true,
+            clipping: true,
             weight_bits: Bits::Eight,
             probability_bits: ProbabilityBits::Fixed(Bits::Eight),
             protected_bits: ProtectedBits::Eight,
@@ -148,6 +156,16 @@ impl Plan {
     /// The ratio of each layer.
     pub fn layers(&self) -> &[Ratio] {
         &self.layers
+    }
+
+    /// Passes over a row that its quantization to that width takes: one, and one
+    /// for each scale that clipping tries.
+    pub fn quantizer_passes(&self, bits: Bits) -> u64 {
+        if self.clipping && bits == Bits::Four {
+            1 + CLIPPING_TRIALS
+        } else {
+            1
+        }
     }
 
     /// That the plan has as many layers as a model.
@@ -216,6 +234,7 @@ struct File {
     name: String,
     compensation: String,
     rotation: bool,
+    clipping: bool,
     weight_bits: u32,
     probability_bits: ProbabilityField,
     protected_bits: u32,
@@ -251,6 +270,7 @@ impl From<&Plan> for File {
             name: plan.name.clone(),
             compensation: plan.compensation.name().into(),
             rotation: plan.rotation,
+            clipping: plan.clipping,
             weight_bits: plan.weight_bits.bits(),
             probability_bits: match plan.probability_bits {
                 ProbabilityBits::Fixed(bits) => ProbabilityField::Bits(bits.bits()),
@@ -303,6 +323,7 @@ impl TryFrom<File> for Plan {
             name: file.name,
             compensation: compensation::find(&file.compensation)?,
             rotation: file.rotation,
+            clipping: file.clipping,
             weight_bits: match file.weight_bits {
                 4 => Bits::Four,
                 8 => Bits::Eight,

@@ -9,7 +9,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::ProbabilityBits;
 use crate::{Bits, ModelShape, Plan, Tier};
 
 /// Which product of a layer.
@@ -91,6 +90,9 @@ pub struct Product {
     pub rows: Vec<Bits>,
     /// Bits of the right operand.
     pub right: RightBits,
+    /// The vector work that makes its inputs and follows its results, of all
+    /// copies together.
+    pub vector: VectorWork,
 }
 
 impl Product {
@@ -117,11 +119,9 @@ impl Product {
     }
 }
 
-/// Vector work of one layer, in scalar operations of each kind.
+/// Vector work, in scalar operations of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VectorWork {
-    /// Tokens whose scores the top-k unit ranks.
-    pub ranked_tokens: u64,
     /// Additions of probabilities into the importance scores.
     pub importance_additions: u64,
     /// Elements that pass the softmax.
@@ -132,14 +132,13 @@ pub struct VectorWork {
     pub activation_elements: u64,
     /// Additions of the Hadamard rotations.
     pub hadamard_additions: u64,
-    /// Elements quantized.
+    /// Elements quantized, counted once more for each scale that is tried.
     pub quantized_elements: u64,
 }
 
 impl VectorWork {
-    /// Adds another layer's work.
+    /// Adds other work.
     pub fn add(&mut self, other: &VectorWork) {
-        self.ranked_tokens += other.ranked_tokens;
         self.importance_additions += other.importance_additions;
         self.softmax_elements += other.softmax_elements;
         self.layer_norm_elements += other.layer_norm_elements;
@@ -154,8 +153,8 @@ impl VectorWork {
 pub struct LayerWork {
     /// The products, in order of execution.
     pub products: Vec<Product>,
-    /// The vector work between them.
-    pub vector: VectorWork,
+    /// Tokens whose scores the top-k unit ranks before the layer.
+    pub ranked_tokens: u64,
 }
 
 /// The work of all layers on one input.
@@ -215,26 +214,14 @@ pub fn rotation_block(width: usize) -> usize {
 }
 
 impl Workload {
-    /// The work of the dense model on `tokens` tokens, all operands at `bits`.
+    /// The work of the dense model on `tokens` tokens, all operands at `bits`,
+    /// without rotations and quantizers.
     pub fn dense(shape: &ModelShape, tokens: usize, bits: Bits) -> Workload {
-        let rows = vec![Some(bits); tokens];
+        let rows = vec![bits; tokens];
         let layers = (0..shape.layers)
             .map(|layer| LayerWork {
-                products: products(
-                    shape,
-                    layer,
-                    &rows,
-                    &rows,
-                    ProbabilityBits::Fixed(bits),
-                    bits,
-                ),
-                vector: VectorWork {
-                    ranked_tokens: 0,
-                    importance_additions: 0,
-                    hadamard_additions: 0,
-                    quantized_elements: 0,
-                    ..vector_work(shape, tokens, tokens, false, 0)
-                },
+                products: products(shape, layer, &rows, &rows, bits, None),
+                ranked_tokens: 0,
             })
             .collect();
         Workload { tokens, layers }
@@ -251,27 +238,18 @@ impl Workload {
             .enumerate()
             .map(|(layer, tiers)| {
                 let alive = gone.iter().filter(|&&gone| !gone).count();
-                let queries: Vec<Option<Bits>> = tiers.iter().map(|tier| tier.operand()).collect();
-                let keys: Vec<Option<Bits>> =
-                    queries.iter().map(|&bits| bits.or(offered)).collect();
                 if !plan.compensation.may_return() {
                     for (gone, tier) in gone.iter_mut().zip(tiers) {
                         *gone |= !tier.is_computed();
                     }
                 }
-                let computed = queries.iter().flatten().count();
-                let key_count = keys.iter().flatten().count();
-                let ranked = if layer == 0 { 0 } else { alive };
+                let bits = |tier: &Tier| tier.operand();
+                let queries: Vec<Bits> = tiers.iter().filter_map(bits).collect();
+                let offered = |tier: &Tier| tier.operand().or(offered);
+                let keys: Vec<Bits> = tiers.iter().filter_map(offered).collect();
                 LayerWork {
-                    products: products(
-                        shape,
-                        layer,
-                        &queries,
-                        &keys,
-                        plan.probability_bits,
-                        plan.weight_bits,
-                    ),
-                    vector: vector_work(shape, computed, key_count, plan.rotation, ranked),
+                    products: products(shape, layer, &queries, &keys, plan.weight_bits, Some(plan)),
+                    ranked_tokens: if layer == 0 { 0 } else { alive as u64 },
                 }
             })
             .collect();
@@ -297,24 +275,47 @@ impl Workload {
     }
 }
 
-/// The products of one layer: `queries` and `keys` have one entry per token,
-/// `None` where the token takes no part.
+/// The products of one layer, with the bits of the tokens that are computed and
+/// of those that offer a key and a value; without a plan nothing is rotated or
+/// quantized.
 fn products(
     shape: &ModelShape,
     layer: usize,
-    queries: &[Option<Bits>],
-    keys: &[Option<Bits>],
-    probability_bits: ProbabilityBits,
+    queries: &[Bits],
+    keys: &[Bits],
     weights: Bits,
+    plan: Option<&Plan>,
 ) -> Vec<Product> {
-    let query_rows: Vec<Bits> = queries.iter().flatten().copied().collect();
-    let key_rows: Vec<Bits> = keys.iter().flatten().copied().collect();
-    let probability_rows = query_rows
-        .iter()
-        .map(|&bits| probability_bits.of(bits))
-        .collect();
+    let (hidden, intermediate) = (shape.hidden, shape.intermediate);
     let inner = shape.heads * shape.head_dim;
-    let linear = |operation, rows: &[Bits], n, k| Product {
+    let none = VectorWork::default();
+    let probabilities = match plan {
+        Some(plan) => queries
+            .iter()
+            .map(|&bits| plan.probability_bits.of(bits))
+            .collect(),
+        None => queries.to_vec(),
+    };
+    // Additions that rotate some rows, passes that quantize them.
+    let rotated = |rows: &[Bits], width: usize| match plan {
+        Some(plan) if plan.rotation => {
+            (rows.len() * width) as u64 * u64::from(rotation_block(width).ilog2())
+        }
+        _ => 0,
+    };
+    let quantized = |rows: &[Bits], width: usize| match plan {
+        Some(plan) => {
+            let passes = |&bits: &Bits| plan.quantizer_passes(bits);
+            rows.iter().map(passes).sum::<u64>() * width as u64
+        }
+        None => 0,
+    };
+    let scores = (shape.heads * queries.len() * keys.len()) as u64;
+    let normalised = VectorWork {
+        layer_norm_elements: (queries.len() * hidden) as u64,
+        ..none
+    };
+    let linear = |operation, rows: &[Bits], n, k, vector| Product {
         layer,
         operation,
         count: 1,
@@ -322,70 +323,83 @@ fn products(
         k,
         rows: rows.to_vec(),
         right: RightBits::Uniform(weights),
+        vector,
     };
     vec![
-        linear(Operation::Query, &query_rows, inner, shape.hidden),
-        linear(Operation::KeyValue, &key_rows, 2 * inner, shape.hidden),
+        // Its input is the keys' and values'.
+        linear(
+            Operation::Query,
+            queries,
+            inner,
+            hidden,
+            VectorWork {
+                quantized_elements: quantized(queries, inner),
+                ..none
+            },
+        ),
+        linear(
+            Operation::KeyValue,
+            keys,
+            2 * inner,
+            hidden,
+            VectorWork {
+                hadamard_additions: rotated(keys, hidden),
+                quantized_elements: quantized(keys, hidden + 2 * inner),
+                ..none
+            },
+        ),
         Product {
             layer,
             operation: Operation::Score,
             count: shape.heads,
-            n: key_rows.len(),
+            n: keys.len(),
             k: shape.head_dim,
-            rows: query_rows.clone(),
-            right: RightBits::Columns(key_rows.clone()),
+            rows: queries.to_vec(),
+            right: RightBits::Columns(keys.to_vec()),
+            vector: VectorWork {
+                softmax_elements: scores,
+                importance_additions: if plan.is_some() { scores } else { 0 },
+                quantized_elements: if plan.is_some() { scores } else { 0 },
+                ..none
+            },
         },
         Product {
             layer,
             operation: Operation::Context,
             count: shape.heads,
             n: shape.head_dim,
-            k: key_rows.len(),
-            rows: probability_rows,
-            right: RightBits::Steps(key_rows),
+            k: keys.len(),
+            rows: probabilities,
+            right: RightBits::Steps(keys.to_vec()),
+            // The heads' rotation is folded into the weights.
+            vector: VectorWork {
+                quantized_elements: quantized(queries, inner),
+                ..none
+            },
         },
-        linear(Operation::Output, &query_rows, shape.hidden, inner),
-        linear(Operation::Up, &query_rows, shape.intermediate, shape.hidden),
+        linear(Operation::Output, queries, hidden, inner, normalised),
+        linear(
+            Operation::Up,
+            queries,
+            intermediate,
+            hidden,
+            VectorWork {
+                hadamard_additions: rotated(queries, hidden),
+                activation_elements: (queries.len() * intermediate) as u64,
+                quantized_elements: quantized(queries, hidden),
+                ..none
+            },
+        ),
         linear(
             Operation::Down,
-            &query_rows,
-            shape.hidden,
-            shape.intermediate,
+            queries,
+            hidden,
+            intermediate,
+            VectorWork {
+                hadamard_additions: rotated(queries, intermediate),
+                quantized_elements: quantized(queries, intermediate),
+                ..normalised
+            },
         ),
     ]
-}
-
-/// The vector work of one layer with `computed` computed tokens among `keys`
-/// tokens that offer a key and a value.
-fn vector_work(
-    shape: &ModelShape,
-    computed: usize,
-    keys: usize,
-    rotation: bool,
-    ranked: usize,
-) -> VectorWork {
-    let inner = shape.heads * shape.head_dim;
-    let (computed, keys) = (computed as u64, keys as u64);
-    let (hidden, intermediate) = (shape.hidden as u64, shape.intermediate as u64);
-    let (inner, heads) = (inner as u64, shape.heads as u64);
-    let scores = heads * computed * keys;
-    let additions = |width: u64| width * u64::from(rotation_block(width as usize).ilog2());
-    VectorWork {
-        ranked_tokens: ranked as u64,
-        importance_additions: scores,
-        softmax_elements: scores,
-        layer_norm_elements: 2 * computed * hidden,
-        activation_elements: computed * intermediate,
-        // Inputs of the projections (keys and values included) and of both
-        // feed-forward products; the heads' rotations are folded into weights.
-        hadamard_additions: if rotation {
-            (keys + computed) * additions(hidden) + computed * additions(intermediate)
-        } else {
-            0
-        },
-        // Inputs of the four linear layers, q, k, v, and the probabilities.
-        quantized_elements: keys * (hidden + 2 * inner)
-            + computed * (inner + inner + hidden + intermediate)
-            + scores,
-    }
 }

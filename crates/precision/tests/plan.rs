@@ -8,6 +8,7 @@ format = 1
 name = "example"
 compensation = "carry"
 rotation = false
+clipping = false
 weight_bits = 4
 probability_bits = "tier"
 protected_bits = 4
@@ -36,7 +37,7 @@ fn a_plan_round_trips() {
     let plan = Plan::from_toml(GOOD).unwrap();
     assert_eq!(plan.name, "example");
     assert_eq!(plan.compensation.name(), "carry");
-    assert!(!plan.rotation);
+    assert!(!plan.rotation && !plan.clipping);
     assert_eq!(plan.weight_bits, Bits::Four);
     assert_eq!(plan.probability_bits, ProbabilityBits::Tier);
     assert_eq!(plan.protected_bits, ProtectedBits::Four);

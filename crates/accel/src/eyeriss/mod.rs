@@ -139,7 +139,7 @@ impl Eyeriss {
     fn layer(&self, layer: &LayerWork) -> LayerRun {
         let mut run = LayerRun::default();
         for product in &layer.products {
-            let phase = self.product(layer, product);
+            let phase = self.product(product);
             match run.phases.last_mut() {
                 // The context belongs to the phase of the scores.
                 Some(scores) if product.operation == Operation::Context => {
@@ -157,7 +157,7 @@ impl Eyeriss {
         run
     }
 
-    fn product(&self, layer: &LayerWork, product: &Product) -> Phase {
+    fn product(&self, product: &Product) -> Phase {
         let copies = product.count as u64;
         let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
         let mapping = self.mapping(m, n, k);
@@ -195,10 +195,9 @@ impl Eyeriss {
             unique_read_bytes: WORD_BYTES * copies * (unique_left + n * k + residual),
         };
 
-        let work = vector::of_operation(layer, product.operation);
         let mut actions = Actions::default();
         traffic.count(&mut actions);
-        vector::count(&work, &mut actions);
+        vector::count(&product.vector, &mut actions);
         let buffer = mapping.buffer_words(m, n, k) + left + results;
         actions.count(Part::Arithmetic, Action::EyerissMac, macs);
         actions.count(
@@ -222,7 +221,7 @@ impl Eyeriss {
                 ..Breakdown::default()
             },
             traffic,
-            vector_cycles: self.vector.cycles(&work),
+            vector_cycles: self.vector.cycles(&product.vector),
             exposed_vector_cycles: 0,
             macs,
             actions,

@@ -15,7 +15,7 @@ pub use activation::gelu;
 pub use hadamard::hadamard;
 pub use norm::{l2_normalize, layer_norm};
 pub use quantize::{
-    ZERO_POINT, dequantize, quantize_offset, quantize_symmetric, quantize_unsigned,
+    Symmetric, ZERO_POINT, dequantize, quantize_offset, quantize_symmetric, quantize_unsigned,
 };
 pub use softmax::softmax;
 

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use dtatrans_kernels::vector::{self, ZERO_POINT};
+use dtatrans_kernels::vector::{self, Symmetric, ZERO_POINT};
 use dtatrans_kernels::{Int8Gemm, Isa, Lhs, PackedInt8};
 use dtatrans_precision::assignment::{Rule, assign};
 use dtatrans_precision::importance::CumulativeAttention;
@@ -145,6 +145,16 @@ impl PlannedBert {
         Ok(model)
     }
 
+    /// The quantizer of that width: 4-bit ones are clipped if the plan says so.
+    fn quantizer(&self, bits: Bits) -> Symmetric {
+        let limit = bits.code_limit();
+        if self.plan.clipping && bits == Bits::Four {
+            Symmetric::clipped(limit)
+        } else {
+            Symmetric::new(limit)
+        }
+    }
+
     fn quantize_weights(&self, linears: &[&Linear]) -> Quantized {
         let k = linears[0].k;
         let mut codes = Vec::new();
@@ -155,11 +165,11 @@ impl PlannedBert {
         {
             let start = codes.len();
             codes.resize(start + k, 0);
-            let limit = self.plan.weight_bits.code_limit();
+            let by = self.quantizer(self.plan.weight_bits);
             scales.push(vector::quantize_symmetric(
                 self.isa,
                 row,
-                limit,
+                by,
                 &mut codes[start..],
             ));
         }
@@ -253,19 +263,15 @@ impl PlannedBert {
         if rotate && self.plan.rotation {
             vector::hadamard(self.isa, &mut values, rotation_block(width));
         }
-        let mut codes = Vec::with_capacity(values.len());
-        let mut scales = Vec::with_capacity(bits.len());
-        let mut row_codes = vec![0i8; width];
-        for (row, bits) in values.chunks_exact(width).zip(bits) {
-            let limit = bits.code_limit();
-            scales.push(vector::quantize_symmetric(
-                self.isa,
-                row,
-                limit,
-                &mut row_codes,
-            ));
-            codes.extend(row_codes.iter().map(|&code| code as u8 ^ 128));
-        }
+        let mut codes = vec![0; values.len()];
+        let scales = values
+            .chunks_exact(width)
+            .zip(bits)
+            .zip(codes.chunks_exact_mut(width))
+            .map(|((row, &bits), codes)| {
+                vector::quantize_offset(self.isa, row, self.quantizer(bits), codes)
+            })
+            .collect();
         Codes { codes, scales }
     }
 
@@ -369,24 +375,18 @@ impl PlannedBert {
         // One scale per token and head.
         let isa = self.isa;
         let values = channels.start + width..channels.end + width;
-        let (query_codes, query_scales) = quantize_heads(
-            query,
-            width,
-            channels.clone(),
-            query_bits,
-            |row, limit, codes| vector::quantize_offset(isa, row, limit, codes),
-        );
-        let signed = |channels| {
-            quantize_heads(
-                key_value,
-                2 * width,
-                channels,
-                key_bits,
-                |row, limit, codes| vector::quantize_symmetric(isa, row, limit, codes),
-            )
+        let offset = |row: &[f32], bits, codes: &mut [u8]| {
+            vector::quantize_offset(isa, row, self.quantizer(bits), codes)
         };
-        let (key_codes, key_scales) = signed(channels);
-        let (value_codes, value_scales) = signed(values);
+        let signed = |row: &[f32], bits, codes: &mut [i8]| {
+            vector::quantize_symmetric(isa, row, self.quantizer(bits), codes)
+        };
+        let (query_codes, query_scales) =
+            quantize_heads(query, width, channels.clone(), query_bits, offset);
+        let (key_codes, key_scales) =
+            quantize_heads(key_value, 2 * width, channels, key_bits, signed);
+        let (value_codes, value_scales) =
+            quantize_heads(key_value, 2 * width, values, key_bits, signed);
 
         let mut sums = vec![0; m * n];
         let lhs = Lhs {
@@ -543,13 +543,13 @@ fn rotate_outputs(isa: Isa, linear: &mut Linear, block: usize) {
 }
 
 /// Quantizes the `channels` of each row of `stride` values, at its bits, by
-/// `quantize` (row, code limit, codes); gives codes and scales.
+/// `quantize` (row, bits, codes); gives codes and scales.
 fn quantize_heads<C: Copy + Default>(
     rows: &[f32],
     stride: usize,
     channels: Range<usize>,
     bits: &[Bits],
-    quantize: impl Fn(&[f32], i32, &mut [C]) -> f32,
+    quantize: impl Fn(&[f32], Bits, &mut [C]) -> f32,
 ) -> (Vec<C>, Vec<f32>) {
     let dim = channels.len();
     let mut codes = vec![C::default(); bits.len() * dim];
@@ -557,7 +557,7 @@ fn quantize_heads<C: Copy + Default>(
         .chunks_exact(stride)
         .zip(bits)
         .zip(codes.chunks_exact_mut(dim))
-        .map(|((row, bits), codes)| quantize(&row[channels.clone()], bits.code_limit(), codes))
+        .map(|((row, &bits), codes)| quantize(&row[channels.clone()], bits, codes))
         .collect();
     (codes, scales)
 }
