@@ -26,6 +26,8 @@ pub struct VectorUnit {
     pub hadamard_additions_per_cycle: u64,
     /// Elements quantized.
     pub quantized_per_cycle: u64,
+    /// Errors taken at a trial scale.
+    pub clipping_trials_per_cycle: u64,
 }
 
 impl VectorUnit {
@@ -40,6 +42,10 @@ impl VectorUnit {
                 self.hadamard_additions_per_cycle,
             ),
             ("vector.quantized_per_cycle", self.quantized_per_cycle),
+            (
+                "vector.clipping_trials_per_cycle",
+                self.clipping_trials_per_cycle,
+            ),
         ] {
             check::between(key, lanes, 1, 1 << 16)?;
         }
@@ -57,6 +63,8 @@ impl VectorUnit {
             work.hadamard_additions
                 .div_ceil(self.hadamard_additions_per_cycle),
             work.quantized_elements.div_ceil(self.quantized_per_cycle),
+            work.clipping_trials
+                .div_ceil(self.clipping_trials_per_cycle),
         ]
         .into_iter()
         .max()
@@ -67,11 +75,12 @@ impl VectorUnit {
 /// Counts what vector work does, in 16-bit fixed point. Our decision: softmax
 /// (scale, piecewise exponential, sum, normalise) takes 4 multiply-adds an
 /// element, layer norm with its residual addition and the activation 3, a
-/// quantizer 1; an addition of the rotation or into a score clocks its result.
+/// quantizer 1 and a trial of its clipping 2; an addition of the rotation or into a score clocks its result.
 pub(crate) fn count(work: &VectorWork, actions: &mut Actions) {
     let multiply_adds = 4 * work.softmax_elements
         + 3 * (work.layer_norm_elements + work.activation_elements)
-        + work.quantized_elements;
+        + work.quantized_elements
+        + 2 * work.clipping_trials;
     let mut count = |action, n| actions.count(Part::Vector, action, n);
     count(Action::Multiply16, multiply_adds);
     count(Action::Add32, multiply_adds + work.importance_additions);
@@ -96,6 +105,7 @@ mod tests {
             activation_per_cycle: 16,
             hadamard_additions_per_cycle: 128,
             quantized_per_cycle: 16,
+            clipping_trials_per_cycle: 64,
         };
         let work = VectorWork {
             softmax_elements: 81,

@@ -50,7 +50,7 @@ fn bar(
 pub(crate) fn table(titles: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(titles.iter().copied());
     for column in table.column_iter_mut().skip(1) {

@@ -158,13 +158,12 @@ impl Plan {
         &self.layers
     }
 
-    /// Passes over a row that its quantization to that width takes: one, and one
-    /// for each scale that clipping tries.
-    pub fn quantizer_passes(&self, bits: Bits) -> u64 {
+    /// Scales that the quantization of a row to that width tries.
+    pub fn clipping_trials(&self, bits: Bits) -> u64 {
         if self.clipping && bits == Bits::Four {
-            1 + CLIPPING_TRIALS
+            CLIPPING_TRIALS
         } else {
-            1
+            0
         }
     }
 

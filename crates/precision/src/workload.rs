@@ -132,8 +132,10 @@ pub struct VectorWork {
     pub activation_elements: u64,
     /// Additions of the Hadamard rotations.
     pub hadamard_additions: u64,
-    /// Elements quantized, counted once more for each scale that is tried.
+    /// Elements quantized.
     pub quantized_elements: u64,
+    /// Elements whose error is taken at one of the scales that clipping tries.
+    pub clipping_trials: u64,
 }
 
 impl VectorWork {
@@ -145,6 +147,7 @@ impl VectorWork {
         self.activation_elements += other.activation_elements;
         self.hadamard_additions += other.hadamard_additions;
         self.quantized_elements += other.quantized_elements;
+        self.clipping_trials += other.clipping_trials;
     }
 }
 
@@ -304,11 +307,15 @@ fn products(
         _ => 0,
     };
     let quantized = |rows: &[Bits], width: usize| match plan {
-        Some(plan) => {
-            let passes = |&bits: &Bits| plan.quantizer_passes(bits);
-            rows.iter().map(passes).sum::<u64>() * width as u64
-        }
-        None => 0,
+        Some(plan) => VectorWork {
+            quantized_elements: (rows.len() * width) as u64,
+            clipping_trials: {
+                let trials = |&bits: &Bits| plan.clipping_trials(bits);
+                rows.iter().map(trials).sum::<u64>() * width as u64
+            },
+            ..none
+        },
+        None => none,
     };
     let scores = (shape.heads * queries.len() * keys.len()) as u64;
     let normalised = VectorWork {
@@ -332,10 +339,7 @@ fn products(
             queries,
             inner,
             hidden,
-            VectorWork {
-                quantized_elements: quantized(queries, inner),
-                ..none
-            },
+            quantized(queries, inner),
         ),
         linear(
             Operation::KeyValue,
@@ -344,8 +348,7 @@ fn products(
             hidden,
             VectorWork {
                 hadamard_additions: rotated(keys, hidden),
-                quantized_elements: quantized(keys, hidden + 2 * inner),
-                ..none
+                ..quantized(keys, hidden + 2 * inner)
             },
         ),
         Product {
@@ -372,10 +375,7 @@ fn products(
             rows: probabilities,
             right: RightBits::Steps(keys.to_vec()),
             // The heads' rotation is folded into the weights.
-            vector: VectorWork {
-                quantized_elements: quantized(queries, inner),
-                ..none
-            },
+            vector: quantized(queries, inner),
         },
         linear(Operation::Output, queries, hidden, inner, normalised),
         linear(
@@ -386,8 +386,7 @@ fn products(
             VectorWork {
                 hadamard_additions: rotated(queries, hidden),
                 activation_elements: (queries.len() * intermediate) as u64,
-                quantized_elements: quantized(queries, hidden),
-                ..none
+                ..quantized(queries, hidden)
             },
         ),
         linear(
@@ -397,8 +396,8 @@ fn products(
             intermediate,
             VectorWork {
                 hadamard_additions: rotated(queries, intermediate),
-                quantized_elements: quantized(queries, intermediate),
-                ..normalised
+                layer_norm_elements: normalised.layer_norm_elements,
+                ..quantized(queries, intermediate)
             },
         ),
     ]

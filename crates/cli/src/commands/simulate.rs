@@ -69,35 +69,38 @@ fn print(simulation: &Simulation) -> Result<()> {
         "{} inputs of {} tokens in all, {} under plan `{}`",
         simulation.inputs, simulation.tokens, simulation.model, simulation.plan
     ))?;
-    let scopes: [(&str, fn(&RunReport) -> Option<&ScopeReport>); 2] = [
-        ("attention", |report| Some(&report.attention)),
-        ("encoder", |report| report.encoder.as_ref()),
-    ];
-    for (name, scope) in scopes {
-        let titles = [
-            name,
-            "cycles",
-            "time, ms",
-            "energy, mJ",
-            "effective GOP/s",
-            "utilisation",
-        ];
-        let mut table = console::table(&titles);
-        for report in &simulation.machines {
-            let Some(scope) = scope(report) else { continue };
-            table.add_row([
-                report.machine.clone(),
-                scope.cycles.to_string(),
-                format!("{:.3}", scope.time_us() / 1e3),
-                format!("{:.3}", scope.energy.total_pj() / 1e9),
-                format!("{:.0}", scope.effective_gops()),
-                format!("{:.0} %", 100.0 * scope.utilisation()),
-            ]);
-        }
-        output::print_line(table)?;
-    }
+    print_scope("attention", simulation, |report| Some(&report.attention))?;
+    print_scope("encoder", simulation, |report| report.encoder.as_ref())?;
     for report in &simulation.machines {
         output::print_line(format!("{}: {}", report.machine, report.fed))?;
     }
     Ok(())
+}
+
+fn print_scope(
+    name: &str,
+    simulation: &Simulation,
+    scope: impl Fn(&RunReport) -> Option<&ScopeReport>,
+) -> Result<()> {
+    let titles = [
+        name,
+        "cycles",
+        "time, ms",
+        "energy, mJ",
+        "effective GOP/s",
+        "utilisation",
+    ];
+    let mut table = console::table(&titles);
+    for report in &simulation.machines {
+        let Some(scope) = scope(report) else { continue };
+        table.add_row([
+            report.machine.clone(),
+            scope.cycles.to_string(),
+            format!("{:.3}", scope.time_us() / 1e3),
+            format!("{:.3}", scope.energy.total_pj() / 1e9),
+            format!("{:.0}", scope.effective_gops()),
+            format!("{:.0} %", 100.0 * scope.utilisation()),
+        ]);
+    }
+    output::print_line(table)
 }

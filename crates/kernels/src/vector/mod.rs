@@ -40,6 +40,12 @@ fn reduce(
     for (lane, &value) in lanes.iter_mut().zip(chunks.remainder()) {
         *lane = step(*lane, value);
     }
+    join_lanes(lanes, join)
+}
+
+/// Reduces the lanes in pairs.
+#[inline(always)]
+fn join_lanes(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES;
     while width > 1 {
         width /= 2;

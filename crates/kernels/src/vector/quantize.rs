@@ -1,6 +1,6 @@
 //! From floats to integer codes and back.
 
-use super::{larger, reduce};
+use super::{LANES, join_lanes, larger, reduce};
 use crate::Isa;
 
 /// Adding and subtracting this rounds a float of magnitude up to 2^22 to the
@@ -58,17 +58,28 @@ impl Symmetric {
             return largest;
         }
         let limit = self.limit as f32;
+        // Errors in units of each trial's own step, all trials in one pass.
+        let inverses = CLIPPINGS.map(|share| inverse_scale(largest * share, limit));
+        let mut errors = [[0.0; LANES]; CLIPPINGS.len()];
+        let mut add = |values: &[f32]| {
+            for (errors, inverse) in errors.iter_mut().zip(inverses) {
+                for (error, value) in errors.iter_mut().zip(values) {
+                    let steps = value * inverse;
+                    let rest = steps - ((cut(steps, limit) + ROUND) - ROUND);
+                    *error += rest * rest;
+                }
+            }
+        };
+        let (chunks, rest) = row.as_chunks::<LANES>();
+        for chunk in chunks {
+            add(chunk);
+        }
+        add(rest);
         let mut best = (f32::INFINITY, largest);
-        for share in CLIPPINGS {
-            let range = largest * share;
-            let (inverse, scale) = (inverse_scale(range, limit), range / limit);
-            let step = |sum, x: f32| {
-                let error = x - ((cut(x * inverse, limit) + ROUND) - ROUND) * scale;
-                sum + error * error
-            };
-            let error = reduce(row, 0.0, step, |a, b| a + b);
+        for (errors, share) in errors.into_iter().zip(CLIPPINGS) {
+            let error = join_lanes(errors, |a, b| a + b) * (share * share);
             if error < best.0 {
-                best = (error, range);
+                best = (error, largest * share);
             }
         }
         best.1

@@ -66,10 +66,9 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
 
     let plan = precision::default_plan(&checkpoint)?;
     let machines = simulation::machines()?;
-    let pruning = simulation::spatten_plan(&machines, plan.layers().len())?;
     let mut variants = Vec::new();
     let mut train_outputs = Vec::new();
-    for (name, precision) in variant_list(&plan, &pruning) {
+    for (name, precision) in variant_list(&plan) {
         let engine = Engine::new(&checkpoint, &precision, isa)?;
         if precision == Precision::F32 {
             train_outputs = embed(&engine, "train", &name, &train, Detail::Value)?;
@@ -120,7 +119,7 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
 }
 
 /// The variants that are compared, f32 first.
-fn variant_list(plan: &Plan, pruning: &Plan) -> Vec<(String, Precision)> {
+fn variant_list(plan: &Plan) -> Vec<(String, Precision)> {
     let layers = plan.layers().len();
     let planned = |name: &str, plan: Plan| (name.to_owned(), Precision::Plan(plan));
     vec![
@@ -128,7 +127,6 @@ fn variant_list(plan: &Plan, pruning: &Plan) -> Vec<(String, Precision)> {
         planned("8 bits", Plan::dense_eight(layers)),
         planned("4 bits, no tiers", Plan::dense_four(layers)),
         planned(PLAN_VARIANT, plan.clone()),
-        planned("SpAtten's token pruning, 8 bits", pruning.clone()),
     ]
 }
 
