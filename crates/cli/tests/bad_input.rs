@@ -174,3 +174,47 @@ fn nothing_is_half_written() {
     assert_eq!(code, 1);
     assert!(error.contains("out.json"), "{error}");
 }
+
+/// Ctrl-C in the middle of a run leaves neither the file nor a temporary one.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing_behind() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    if !has_minilm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let texts = folder.path().join("texts");
+    std::fs::write(
+        &texts,
+        "A text that takes its time, again and again.\n".repeat(20_000),
+    )
+    .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dtatrans"))
+        .args(["trace", "--file", texts.to_str().unwrap(), "--output"])
+        .arg(folder.path().join("out.jsonl"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+    let start = Instant::now();
+    while entries() < 2 {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "no temporary file appeared"
+        );
+        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(entries(), 1);
+}

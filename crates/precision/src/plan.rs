@@ -141,8 +141,8 @@ impl Plan {
         plan
     }
 
-    /// All tokens at 4 bits at each of `layers` layers, protected ones too:
-    /// what needs no tiers.
+    /// All tokens at 4 bits at each of `layers` layers, protected ones and
+    /// probabilities too: what needs no tiers.
     ///
     /// # Panics
     /// If `layers` is 0.
@@ -150,6 +150,7 @@ impl Plan {
         let mut plan = Plan::new(vec![Ratio::ALL_FOUR; layers]).expect("a uniform first layer");
         plan.name = "dense 4 bits".into();
         plan.protected_bits = ProtectedBits::Four;
+        plan.probability_bits = ProbabilityBits::Tier;
         plan
     }
 
