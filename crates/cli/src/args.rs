@@ -192,11 +192,11 @@ pub(crate) struct EvalArguments {
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskArgument {
-    /// Sentence similarity, Spearman: sentence1<TAB>sentence2<TAB>score, with a header
+    /// Sentence similarity, Spearman; tab-separated: sentence1, sentence2, score; with a header
     Stsb,
-    /// Sentiment, accuracy: sentence<TAB>label, with a header
+    /// Sentiment, accuracy; tab-separated: sentence, label; with a header
     Sst2,
-    /// Acceptability, Matthews: source<TAB>label<TAB>mark<TAB>sentence, no header
+    /// Acceptability, Matthews; tab-separated: source, label, mark, sentence; no header
     Cola,
 }
 
