@@ -6,8 +6,8 @@
 //! | instruction set | kernel | why |
 //! |---|---|---|
 //! | AVX-512 VNNI | rten-gemm | multiplies u8 x i8 into i32 exactly, near the peak |
-//! | AVX2 | [`avx2`], ours | rten-gemm's adds pairs in 16 bits there, which may saturate |
-//! | others | [`scalar`], ours | the reference |
+//! | AVX2 | `avx2`, ours | rten-gemm's adds pairs in 16 bits there, which may saturate |
+//! | others | `scalar`, ours | the reference |
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

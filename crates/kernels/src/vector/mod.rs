@@ -1,7 +1,7 @@
 //! Vector functions: what lies between the matrix products.
 //!
 //! Each is written once, in plain Rust that the compiler vectorises for the
-//! instruction set given. Sums run in [`LANES`] fixed lanes, so that all
+//! instruction set given. Sums run in 16 fixed lanes, so that all
 //! instruction sets add in the same order.
 
 mod activation;

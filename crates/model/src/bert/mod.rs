@@ -1,5 +1,5 @@
 //! BERT (Devlin et al., NAACL 2019), in two forward passes over the same
-//! weights: [`dense`] at f32, [`planned`] in integers under a plan.
+//! weights: `dense` at f32, `planned` in integers under a plan.
 
 mod config;
 mod dense;
