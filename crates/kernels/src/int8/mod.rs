@@ -191,3 +191,48 @@ impl Int8Gemm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The library's kernel, also where it is not in use since it may saturate:
+    /// with left codes of 7 bits it cannot.
+    #[test]
+    fn the_library_multiplies_as_the_reference() {
+        let library = Int8Gemm {
+            kernel: Kernel::Rten(GemmExecutor::new()),
+        };
+        let reference = Int8Gemm::new(Isa::SCALAR);
+        for (m, n, k) in [
+            (1, 1, 1),
+            (1, 17, 3),
+            (2, 5, 32),
+            (7, 33, 31),
+            (40, 64, 160),
+            (3, 16, 7),
+        ] {
+            let codes: Vec<u8> = (0..m * k).map(|i| (i * 37 % 128) as u8).collect();
+            let b: Vec<i8> = (0..n * k).map(|i| (i * 91 % 255) as u8 as i8).collect();
+            for zero_point in [0, 64] {
+                let lhs = Lhs {
+                    codes: &codes,
+                    zero_point,
+                };
+                let run = |gemm: &Int8Gemm, packed: PackedInt8| {
+                    let mut out = vec![-1; m * n];
+                    gemm.multiply(lhs, &packed, &mut out);
+                    out
+                };
+                let by_rows = run(&reference, reference.pack(&b, n, k));
+                assert_eq!(
+                    run(&library, library.pack(&b, n, k)),
+                    by_rows,
+                    "{m}x{n}x{k}"
+                );
+                let by_steps = run(&reference, reference.pack_transposed(&b, n, k));
+                assert_eq!(run(&library, library.pack_transposed(&b, n, k)), by_steps);
+            }
+        }
+    }
+}
