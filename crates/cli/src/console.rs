@@ -48,13 +48,19 @@ fn bar(
 /// An empty table with these column titles; the first column is text, the
 /// others numbers.
 pub(crate) fn table(titles: &[&str]) -> Table {
+    let mut table = text_table(titles);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    table
+}
+
+/// An empty table of texts with these column titles.
+pub(crate) fn text_table(titles: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(titles.iter().copied());
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(comfy_table::CellAlignment::Right);
-    }
     table
 }

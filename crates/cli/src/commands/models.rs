@@ -40,7 +40,7 @@ pub(crate) fn run(json: bool) -> Result<()> {
             models: entries,
         });
     }
-    let mut table = console::table(&["model", "what", "from", "cached"]);
+    let mut table = console::text_table(&["model", "what", "from", "cached"]);
     for entry in entries {
         let cached = entry.cached.unwrap_or_else(|| {
             format!(
