@@ -62,7 +62,7 @@ pub(crate) enum Command {
         Without --plan or --bits the model runs under its default plan. The format is JSON Lines, \
         described in docs/trace.md."
     )]
-    Trace(TraceArguments),
+    Trace(RunArguments),
 
     /// Simulate accelerators on a trace
     #[command(after_help = "Examples:\n  \
@@ -160,6 +160,7 @@ pub(crate) struct DemoArguments {
     pub(crate) report: PathBuf,
 }
 
+/// A model run on texts, for `run` and `trace`.
 #[derive(Args, Debug)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -169,7 +170,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) texts: TextArguments,
 
-    /// Write the results here instead of to standard output
+    /// Write the result here instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -202,20 +203,6 @@ pub(crate) enum TaskArgument {
     Sst2,
     /// Acceptability, Matthews; tab-separated: source, label, mark, sentence; no header
     Cola,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct TraceArguments {
-    #[command(flatten)]
-    pub(crate) model: ModelArguments,
-    #[command(flatten)]
-    pub(crate) precision: PrecisionArguments,
-    #[command(flatten)]
-    pub(crate) texts: TextArguments,
-
-    /// Write the trace here instead of to standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! f32 matrix products, by the rten-gemm crate.
 
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_tensor::NdTensorView;
+use rten_tensor::{Matrix, MatrixLayout, NdTensorView};
 
 /// Multiplies f32 matrices.
 pub struct F32Gemm(GemmExecutor<f32>);
@@ -81,16 +81,7 @@ impl F32Gemm {
     /// # Panics
     /// If a slice has another length than its shape says.
     pub fn multiply_transposed(&self, a: &[f32], b: &[f32], k: usize, out: &mut [f32]) {
-        let (m, n) = (a.len() / k, b.len() / k);
-        assert_eq!(out.len(), m * n);
-        self.0
-            .gemm(
-                out,
-                GemmInputA::Unpacked(matrix(a, m, k)),
-                GemmInputB::Unpacked(matrix(b, n, k).transposed()),
-                GemmOptions::default(),
-            )
-            .expect("shapes were checked");
+        self.multiply_unpacked(a, matrix(b, b.len() / k, k).transposed(), out);
     }
 
     /// `out` (m, n) = `a` (m, k) x `b` (k, n).
@@ -98,13 +89,17 @@ impl F32Gemm {
     /// # Panics
     /// If a slice has another length than its shape says.
     pub fn multiply_plain(&self, a: &[f32], b: &[f32], k: usize, out: &mut [f32]) {
-        let (m, n) = (a.len() / k, b.len() / k);
-        assert_eq!(out.len(), m * n);
+        self.multiply_unpacked(a, matrix(b, k, b.len() / k), out);
+    }
+
+    fn multiply_unpacked(&self, a: &[f32], b: Matrix<f32>, out: &mut [f32]) {
+        let (m, k) = (a.len() / b.rows(), b.rows());
+        assert_eq!(out.len(), m * b.cols());
         self.0
             .gemm(
                 out,
                 GemmInputA::Unpacked(matrix(a, m, k)),
-                GemmInputB::Unpacked(matrix(b, k, n)),
+                GemmInputB::Unpacked(b),
                 GemmOptions::default(),
             )
             .expect("shapes were checked");

@@ -5,13 +5,13 @@ use dtatrans_kernels::Isa;
 use dtatrans_model::{Detail, Engine, Precision};
 use dtatrans_precision::trace::{Header, Input, Writer};
 
-use crate::args::TraceArguments;
+use crate::args::RunArguments;
 use crate::{console, model, output, precision, texts};
 
 /// Inputs that run at once, so that a long list of texts needs little memory.
 const CHUNK: usize = 1024;
 
-pub(crate) fn run(arguments: &TraceArguments, isa: Isa) -> Result<()> {
+pub(crate) fn run(arguments: &RunArguments, isa: Isa) -> Result<()> {
     let texts = texts::read(&arguments.texts)?;
     let checkpoint = model::open(&arguments.model)?;
     let plan = match precision::asked(&arguments.precision, &checkpoint)? {
