@@ -15,7 +15,8 @@
 //! To add an accelerator, write a folder beside these, implement
 //! [`accelerator::Accelerator`], and name it in [`accelerator::ALL`].
 //!
-//! The crate does no input or output of its own.
+//! Machine files and results are described in `docs/machines.md`. The crate does
+//! no input or output of its own.
 
 pub mod accelerator;
 pub mod energy;
