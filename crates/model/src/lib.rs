@@ -24,4 +24,4 @@ pub use engine::{Detail, Engine, Output, Precision};
 pub use error::ModelError;
 pub use sentence::{Pooling, SentenceHead};
 pub use tensors::Tensors;
-pub use text::{Encoding, TextTokenizer, Truncation};
+pub use text::{Encoding, MAX_TEXT_BYTES, TextTokenizer, Truncation};

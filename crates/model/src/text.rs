@@ -8,6 +8,10 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer};
 use crate::tokenizer_file::TokenizerFile;
 use crate::{ModelError, json};
 
+/// The longest text that is tokenized, in bytes: far beyond what any model takes,
+/// and small enough that its tokens fit into memory before they are cut.
+pub const MAX_TEXT_BYTES: usize = 16 << 20;
+
 /// A text as a model takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoding {
@@ -159,8 +163,10 @@ impl TextTokenizer {
     /// Encodes one text.
     ///
     /// # Errors
-    /// [`ModelError::TooLong`] where cutting is not allowed.
+    /// [`ModelError::TooLong`] where cutting is not allowed,
+    /// [`ModelError::Input`] beyond [`MAX_TEXT_BYTES`].
     pub fn encode(&self, text: &str) -> Result<Encoding, ModelError> {
+        check_length(text)?;
         self.encode_input(text.into())
     }
 
@@ -169,6 +175,8 @@ impl TextTokenizer {
     /// # Errors
     /// As [`TextTokenizer::encode`].
     pub fn encode_pair(&self, first: &str, second: &str) -> Result<Encoding, ModelError> {
+        check_length(first)?;
+        check_length(second)?;
         self.encode_input((first, second).into())
     }
 
@@ -205,6 +213,16 @@ impl TextTokenizer {
             cut,
         })
     }
+}
+
+fn check_length(text: &str) -> Result<(), ModelError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(ModelError::Input(format!(
+            "a text of {} bytes: at most {MAX_TEXT_BYTES} are tokenized",
+            text.len()
+        )));
+    }
+    Ok(())
 }
 
 /// How many tokens of each text to keep where there is room for `room`: the

@@ -4,7 +4,8 @@ mod support;
 
 use dtatrans_kernels::Isa;
 use dtatrans_model::{
-    Checkpoint, Detail, Encoding, Engine, ModelError, Output, Precision, TextTokenizer, Truncation,
+    Checkpoint, Detail, Encoding, Engine, MAX_TEXT_BYTES, ModelError, Output, Precision,
+    TextTokenizer, Truncation,
 };
 use dtatrans_precision::plan::ProtectedBits;
 use dtatrans_precision::{Plan, Ratio, Tier, compensation};
@@ -400,4 +401,19 @@ fn a_folder_without_tokenizer_runs_on_ids() {
     let engine = Engine::new(&checkpoint, &Precision::F32, Isa::best()).unwrap();
     let outputs = engine.run(&tiny_inputs("tiny-bert"), Detail::Value, &|_| {});
     assert_eq!(outputs.unwrap().len(), 3);
+}
+
+/// A text of 10^9 tokens must not be tokenized before it is refused or cut.
+#[test]
+fn texts_beyond_any_model_are_refused_by_their_size() {
+    let tokenizer = tokenizer();
+    let text = " ".repeat(MAX_TEXT_BYTES + 1);
+    for result in [
+        tokenizer.encode(&text),
+        tokenizer.encode_pair(&text, "short"),
+        tokenizer.encode_pair("short", &text),
+    ] {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains(&text.len().to_string()), "{message}");
+    }
 }

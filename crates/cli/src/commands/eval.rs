@@ -24,11 +24,9 @@ struct Report {
     /// Labelled items.
     n: usize,
     plan: String,
-    /// One entry per layer; none at f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// One entry per layer; null at f32.
     tier_shares: Option<Vec<TierShares>>,
-    /// Shares of the dense 8-bit model's element-cycles.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Shares of the dense 8-bit model's element-cycles; null at f32.
     saved: Option<Saved>,
     /// Wall-clock seconds of the run, without loading.
     seconds: f64,
