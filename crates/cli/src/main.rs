@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The system's allocator gives the pages of large buffers back at once, which
-/// cost a fifth of the run time in page faults.
+/// The system's allocator gives the pages of large buffers back at once and so
+/// pays for page faults at every layer; this one keeps them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

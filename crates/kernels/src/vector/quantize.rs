@@ -11,8 +11,7 @@ const ROUND: f32 = 12_582_912.0;
 pub const ZERO_POINT: u8 = 128;
 
 /// The shares of the largest magnitude that a [`Symmetric::clipped`] quantizer
-/// tries. Few, since each costs a pass over the row; below 0.6 none was ever the
-/// best for a rotated row of 4-bit codes.
+/// tries. Our choice; few, since each is paid for on every element.
 const CLIPPINGS: [f32; 4] = [1.0, 0.88, 0.76, 0.64];
 
 /// A quantizer whose codes lie in [-limit, limit].
@@ -23,7 +22,7 @@ pub struct Symmetric {
 }
 
 impl Symmetric {
-    /// Passes over a row in which a clipped quantizer looks for its scale.
+    /// Scales that a clipped quantizer tries on every row.
     pub const CLIPPING_TRIALS: usize = CLIPPINGS.len();
 
     /// The largest magnitude becomes the largest code.
