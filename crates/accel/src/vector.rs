@@ -28,6 +28,8 @@ pub struct VectorUnit {
     pub quantized_per_cycle: u64,
     /// Errors taken at a trial scale.
     pub clipping_trials_per_cycle: u64,
+    /// Other multiplications and additions.
+    pub multiply_additions_per_cycle: u64,
 }
 
 impl VectorUnit {
@@ -45,6 +47,10 @@ impl VectorUnit {
             (
                 "vector.clipping_trials_per_cycle",
                 self.clipping_trials_per_cycle,
+            ),
+            (
+                "vector.multiply_additions_per_cycle",
+                self.multiply_additions_per_cycle,
             ),
         ] {
             check::between(key, lanes, 1, 1 << 16)?;
@@ -65,6 +71,8 @@ impl VectorUnit {
             work.quantized_elements.div_ceil(self.quantized_per_cycle),
             work.clipping_trials
                 .div_ceil(self.clipping_trials_per_cycle),
+            work.multiply_additions
+                .div_ceil(self.multiply_additions_per_cycle),
         ]
         .into_iter()
         .max()
@@ -80,6 +88,7 @@ pub(crate) fn count(work: &VectorWork, actions: &mut Actions) {
     let multiply_adds = 4 * work.softmax_elements
         + 3 * (work.layer_norm_elements + work.activation_elements)
         + work.quantized_elements
+        + work.multiply_additions
         + 2 * work.clipping_trials;
     let mut count = |action, n| actions.count(Part::Vector, action, n);
     count(Action::Multiply16, multiply_adds);
@@ -106,6 +115,7 @@ mod tests {
             hadamard_additions_per_cycle: 128,
             quantized_per_cycle: 16,
             clipping_trials_per_cycle: 64,
+            multiply_additions_per_cycle: 16,
         };
         let work = VectorWork {
             softmax_elements: 81,

@@ -1,8 +1,12 @@
 //! The command line.
 
+mod search;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
 
 /// Transformers whose tokens each get their own precision, and the accelerator
 /// that profits from it.
@@ -52,9 +56,20 @@ pub(crate) enum Command {
     /// Measure a model's accuracy on a labelled data set
     #[command(after_help = "Examples:\n  \
         dtatrans eval --model minilm --task stsb --data test.tsv\n  \
-        dtatrans eval --model ./my-classifier --task sst2 --data test.tsv --plan my.toml --against-f32\n\n\
-        Without --plan or --bits the model runs at f32.")]
+        dtatrans eval --model ./my-classifier --task sst2 --data test.tsv --plan my.toml --against-f32\n  \
+        dtatrans eval --task long-text --data wiki.valid.tokens --part choosing\n  \
+        dtatrans eval --model ./my-classifier --task movie-snippets --exclude train.tsv --exclude dev.tsv\n\n\
+        Without --plan or --bits the model runs at f32. docs/tasks.md says what each task's files \
+        hold, how it is scored, and which model it needs.")]
     Eval(EvalArguments),
+
+    /// Find the parameters that a plan needs of a model, from raw texts
+    #[command(
+        after_help = "Example: dtatrans calibrate --plan my.toml --file texts.txt\n\n\
+        Plans whose compensation estimates a change, or that rank tokens before the first layer, \
+        need it; docs/plan.md says which."
+    )]
+    Calibrate(CalibrateArguments),
 
     /// Run a model under a plan and write what each token got, for `simulate`
     #[command(
@@ -69,6 +84,14 @@ pub(crate) enum Command {
         dtatrans simulate reviews.jsonl\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json")]
     Simulate(SimulateArguments),
+
+    /// Search for the plan that costs least within a loss, all layers' ratios together
+    #[command(after_help = "Examples:\n  \
+        dtatrans search --task stsb --data dev.tsv --budget 0.74 --journal s.jsonl --out my.toml\n  \
+        dtatrans search --objective agreement --texts texts.txt --budget 2 --cost cycles\n\n\
+        Each evaluation runs the model on all calibration texts. docs/search.md says how the \
+        search works and what its files hold.")]
+    Search(SearchArguments),
 
     /// List the built-in models and whether they are cached
     #[command(after_help = "Example: dtatrans models --json")]
@@ -154,6 +177,23 @@ pub(crate) struct TextArguments {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct CalibrateArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// The plan that the model will run under
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) texts: TextArguments,
+
+    /// Where to write the calibration [default: the file that the plan names, beside it]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct DemoArguments {
     /// Where the report goes
     #[arg(long, default_value = "dtatrans-demo.html", value_name = "FILE")]
@@ -182,13 +222,30 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) precision: PrecisionArguments,
 
-    /// The task, which says what the file holds and how it is scored
+    /// The task, which says what the files hold and how they are scored
     #[arg(long, value_enum, value_name = "TASK")]
-    pub(crate) task: TaskArgument,
+    pub(crate) task: EvalTask,
 
-    /// The data set's file, in the task's public format
+    /// A file of the data set, in the task's public format; may be given several times, and is read
+    /// as one [default for movie-snippets and probe: the built-in movie reviews]
     #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
+    pub(crate) data: Vec<PathBuf>,
+
+    /// For movie-snippets: an SST-2 file whose sentences are left out; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Vec<PathBuf>,
+
+    /// For probe: a file of texts to train on; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) train: Vec<PathBuf>,
+
+    /// For long-text: which half of the articles [default: reporting]
+    #[arg(long, value_enum, value_name = "PART")]
+    pub(crate) part: Option<PartArgument>,
+
+    /// For long-text: the most tokens of a window, special ones included [default: 384]
+    #[arg(long, value_name = "N")]
+    pub(crate) window_tokens: Option<u16>,
 
     /// Also run at f32 and give the paired difference with its 95 % interval
     #[arg(long)]
@@ -203,6 +260,43 @@ pub(crate) enum TaskArgument {
     Sst2,
     /// Acceptability, Matthews; tab-separated: source, label, mark, sentence; no header
     Cola,
+}
+
+/// The tasks of `eval`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EvalTask {
+    /// Sentence similarity, Spearman; tab-separated: sentence1, sentence2, score; with a header
+    Stsb,
+    /// Sentiment, accuracy; tab-separated: sentence, label; with a header
+    Sst2,
+    /// Acceptability, Matthews; tab-separated: source, label, mark, sentence; no header
+    Cola,
+    /// Sentiment of movie-review snippets, accuracy; tab-separated: id, rating, text; no header
+    MovieSnippets,
+    /// Sentiment by a probe on f32 embeddings, accuracy; tab-separated: label, text; or as sst2
+    Probe,
+    /// Find a passage's continuation, mean reciprocal rank and recall@1; WikiText's plain text
+    LongText,
+    /// Named entities, F1, precision and recall; columns: word, ..., tag
+    Conll2003,
+    /// Answers in a text, F1 and exact match; SQuAD's JSON, version 1.1 or 2
+    Squad,
+}
+
+impl EvalTask {
+    /// The name that a user types.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartArgument {
+    /// Articles 0, 2, 4, ...: to choose plans and thresholds on
+    Choosing,
+    /// Articles 1, 3, 5, ...: to report
+    Reporting,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@ mod machines;
 mod model;
 mod output;
 mod precision;
+mod task;
 mod texts;
 
 use std::process::ExitCode;

@@ -1,8 +1,11 @@
 //! From `--plan` and `--bits` to what a model computes in.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
-use dtatrans_model::{Checkpoint, Precision};
-use dtatrans_precision::Plan;
+use dtatrans_model::{Checkpoint, Precision, calibration};
+use dtatrans_precision::{Calibration, Plan};
 
 use crate::args::{BitsArgument, PrecisionArguments};
 
@@ -34,8 +37,11 @@ pub(crate) fn asked(
             let text = String::from_utf8(text)
                 .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
                 .with_context(what)?;
-            let plan = Plan::from_toml(&text).with_context(what)?;
+            let mut plan = Plan::from_toml(&text).with_context(what)?;
             plan.check_depth(layers).with_context(what)?;
+            if plan.needs_calibration() {
+                plan.parameters = read_calibration(&plan, file).with_context(what)?;
+            }
             Precision::Plan(plan)
         }
         (None, Some(BitsArgument::Float)) => Precision::F32,
@@ -44,6 +50,18 @@ pub(crate) fn asked(
         (None, None) => return Ok(None),
     };
     Ok(Some(precision))
+}
+
+/// The calibration that a plan names, which lies beside the plan's file.
+fn read_calibration(plan: &Plan, plan_file: &Path) -> Result<Option<Arc<Calibration>>> {
+    let Some(name) = &plan.calibration else {
+        return Ok(None);
+    };
+    let folder = plan_file.parent().unwrap_or(Path::new("."));
+    let file = folder.join(name);
+    let what = || format!("calibration {}", file.display());
+    let bytes = std::fs::read(&file).with_context(what)?;
+    Ok(Some(Arc::new(calibration::from_bytes(&bytes, &file)?)))
 }
 
 /// A precision's name for people: `f32`, or the plan's name.

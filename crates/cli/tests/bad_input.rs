@@ -19,6 +19,90 @@ fn wrong_usage_exits_with_2() {
     }
 }
 
+/// Each option belongs to one task, and each task has data it cannot do without.
+#[test]
+fn options_of_another_task_are_wrong_usage() {
+    for (task, options, want) in [
+        ("stsb", &[][..], "--task stsb needs --data FILE"),
+        ("long-text", &[], "--task long-text needs --data FILE"),
+        ("squad", &[], "--task squad needs --data FILE"),
+        ("probe", &["--data", "x"], "--task probe needs --train FILE"),
+        ("probe", &["--train", "x"], "--task probe needs --data FILE"),
+        (
+            "sst2",
+            &["--data", "x", "--exclude", "y"],
+            "--exclude is for --task movie-snippets, not for sst2",
+        ),
+        (
+            "movie-snippets",
+            &["--train", "x"],
+            "--train is for --task probe, not for movie-snippets",
+        ),
+        (
+            "cola",
+            &["--data", "x", "--part", "choosing"],
+            "--part is for --task long-text, not for cola",
+        ),
+        (
+            "conll2003",
+            &["--data", "x", "--window-tokens", "9"],
+            "--window-tokens is for --task long-text, not for conll2003",
+        ),
+        ("long-text", &["--data", "x", "--part", "all"], "--part"),
+        (
+            "long-text",
+            &["--data", "x", "--window-tokens", "many"],
+            "--window-tokens",
+        ),
+        ("rhymes", &[], "rhymes"),
+    ] {
+        let (code, error) = failure(&[&["eval", "--task", task], options].concat());
+        assert_eq!(code, 2, "{task} {options:?}");
+        assert!(error.contains(want), "{error}");
+        assert!(error.contains("--help"), "{error}");
+    }
+}
+
+/// Data is read before a model is fetched or opened.
+#[test]
+fn bad_data_of_every_task_is_refused_with_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good.tsv");
+    std::fs::write(&good, "sentence\tlabel\nfine\t1\n").unwrap();
+    let good = good.to_str().unwrap();
+    let bad = folder.path().join("bad");
+    for (task, content, want) in [
+        ("stsb", "sentence1\tsentence2\tscore\na\tb\t6\n", ":2: "),
+        ("sst2", "sentence\tlabel\na\t1\nb\t2\n", ":3: "),
+        ("cola", "x\t1\t\ta\nx\t1\ta\n", ":2: "),
+        ("movie-snippets", "1\t5\ta\n", ":1: "),
+        ("probe", "1\ta\n1\n", ":2: "),
+        ("long-text", "\nno title\n", ":2: "),
+        ("conll2003", "a O\nb X\n", ":2: "),
+        ("squad", "{\"data\": [{}]}", "missing field `paragraphs`"),
+        ("squad", "", "line 1 column 0"),
+    ] {
+        std::fs::write(&bad, content).unwrap();
+        let bad = bad.to_str().unwrap();
+        let mut arguments = vec!["eval", "--task", task, "--data", bad];
+        if task == "probe" {
+            arguments.extend(["--train", good]);
+        }
+        let (code, error) = failure(&arguments);
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains(bad) && error.contains(want), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    std::fs::write(&bad, "1\t-1.5\tFINE!\n").unwrap();
+    let bad = bad.to_str().unwrap();
+    let snippets = ["eval", "--task", "movie-snippets", "--data", bad];
+    let (code, error) = failure(&[&snippets[..], &["--exclude", good]].concat());
+    assert_eq!(code, 1);
+    assert!(error.contains("all 1 occur in the excluded"), "{error}");
+    let missing = [&snippets[..], &["--exclude", "no-such-file"]].concat();
+    assert!(failure(&missing).1.contains("no-such-file"));
+}
+
 #[test]
 fn what_is_missing_is_named() {
     for (arguments, want) in [

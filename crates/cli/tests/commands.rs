@@ -159,7 +159,9 @@ fn eval_prints_one_object() {
     let float = eval(&[]);
     assert_eq!(float["task"], "stsb");
     assert_eq!(float["metric"], "spearman");
-    assert_eq!(float["n"], 4);
+    assert_eq!((&float["n"], &float["inputs"]), (&4.into(), &8.into()));
+    assert_eq!(float["metrics"][0]["name"], "spearman");
+    assert_eq!(float["metrics"][0]["value"], float["value"]);
     assert_eq!(float["plan"], "f32");
     assert!(float["value"].as_f64().unwrap() > 75.0);
     assert!(float["tier_shares"].is_null());
@@ -178,6 +180,83 @@ fn eval_prints_one_object() {
     assert!(plan["saved"]["attention"].as_f64().unwrap() > 0.7);
     let eight = eval(&["--bits", "8"]);
     assert_eq!(eight["saved"]["encoder"], 0.0);
+}
+
+/// The JSON of `eval` with these arguments.
+fn eval(arguments: &[&str]) -> Value {
+    let arguments = [&["eval", "--json"], arguments].concat();
+    serde_json::from_str(&stdout(&run(&arguments))).unwrap()
+}
+
+#[test]
+fn eval_gives_all_metrics_of_long_texts() {
+    if !has_minilm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("articles");
+    let article = |title: &str, words: [&str; 4]| {
+        let text = words.join(" ").repeat(8);
+        format!("\n = {title} = \n\n {text} \n")
+    };
+    let articles = [
+        article("Bread", ["flour", "yeast", "oven", "dough "]),
+        article("Unused", ["never", "read", "by", "this "]),
+        article("Ships", ["harbour", "sail", "mast", "anchor "]),
+    ];
+    std::fs::write(&data, articles.concat()).unwrap();
+    let long_text = ["--task", "long-text", "--data", data.to_str().unwrap()];
+    let options = ["--part", "choosing", "--window-tokens", "16"];
+    let report = eval(&[&long_text[..], &options, &["--bits", "8", "--against-f32"]].concat());
+    assert_eq!(report["metric"], "mrr");
+    let [mrr, recall] = [0, 1].map(|index| &report["metrics"][index]);
+    assert_eq!(
+        (&mrr["name"], &recall["name"]),
+        (&"mrr".into(), &"recall@1".into())
+    );
+    assert_eq!(report["value"], mrr["value"]);
+    assert_eq!(report["against_f32"], mrr["against_f32"]);
+    assert!(recall["against_f32"]["f32_value"].as_f64().is_some());
+    // Breads continue breads.
+    assert!(mrr["value"].as_f64().unwrap() > 60.0, "{report}");
+    let text = stdout(&run(&[&["eval"], &long_text[..], &options].concat()));
+    assert!(text.contains("mrr") && text.contains("recall@1"), "{text}");
+    let (code, error) = support::failure(&[&["eval"], &long_text[..]].concat());
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("none of the 1 reporting articles"),
+        "{error}"
+    );
+}
+
+#[test]
+fn eval_trains_a_probe_and_takes_several_files() {
+    if !has_minilm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, rows: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, rows).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = file("good", "1\tA wonderful film.\n1\tI loved it, a delight.\n");
+    let bad = file("bad", "0\tA dreadful film.\n0\tI hated it, a waste.\n");
+    let tests = file("tests", "sentence\tlabel\nDelightful.\t1\nAwful.\t0\n");
+    let train = ["--train", &good, "--train", &bad];
+    let probe = |data: &[&str]| eval(&[&["--task", "probe"], &train[..], data].concat());
+    let report = probe(&["--data", &tests, "--data", &good]);
+    assert_eq!(
+        (&report["metric"], &report["n"]),
+        (&"accuracy".into(), &4.into())
+    );
+    assert!(report["value"].as_f64().unwrap() >= 75.0, "{report}");
+    let (code, error) = support::failure(&["eval", "--task", "sst2", "--data", &tests]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("must be a classifier of two labels"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bert::BertConfig;
+use crate::bert::{Architecture, BertConfig};
 use crate::json::{self, Fields};
 use crate::{ModelError, SentenceHead, Tensors, TextTokenizer};
 use dtatrans_precision::ModelShape;
@@ -33,6 +33,13 @@ pub enum Head {
         /// The labels, in order of their scores.
         labels: Vec<String>,
     },
+    /// One score per token and label: a classifier on every token.
+    Tokens {
+        /// The labels, in order of their scores.
+        labels: Vec<String>,
+    },
+    /// Two scores per token: that an answer begins there, and that it ends.
+    Span,
 }
 
 impl Checkpoint {
@@ -50,9 +57,15 @@ impl Checkpoint {
         }
         let config = BertConfig::read(&fields)?;
         let tensors = Tensors::open(&folder.join("model.safetensors"))?;
-        let head = match BertConfig::labels(&fields)? {
-            Some(labels) => Head::Classifier { labels },
-            None => Head::Sentence(SentenceHead::open(folder)?),
+        let head = match Architecture::read(&fields)? {
+            Architecture::Encoder => Head::Sentence(SentenceHead::open(folder)?),
+            Architecture::Classifier => Head::Classifier {
+                labels: BertConfig::labels(&fields)?,
+            },
+            Architecture::TokenClassifier => Head::Tokens {
+                labels: BertConfig::labels(&fields)?,
+            },
+            Architecture::QuestionAnswering => Head::Span,
         };
         let file = folder.join("tokenizer.json");
         let tokenizer = if json::is_there(&file) {

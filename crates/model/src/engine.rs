@@ -1,11 +1,13 @@
 //! A model made ready to run.
 
+use std::path::Path;
+
 use dtatrans_kernels::Isa;
-use dtatrans_precision::{Plan, Tier, trace};
+use dtatrans_precision::{Calibration, Plan, Tier, trace};
 use rayon::prelude::*;
 
 use crate::bert::{DenseBert, Embeddings, PlannedBert, ReadOut};
-use crate::{Checkpoint, Encoding, ModelError};
+use crate::{Checkpoint, Encoding, ModelError, calibration};
 
 /// The most tokens that run as one batch, unless one sequence alone has more:
 /// enough to fill the matrix products, few enough to stay in the caches.
@@ -34,7 +36,8 @@ pub enum Detail {
 /// What a run gives for one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    /// The embedding, or one logit per label.
+    /// The embedding, or one logit per label; of a head that reads out every
+    /// token, all logits of the first token, then those of the next.
     pub value: Vec<f32>,
     /// The tier of each token at each layer; empty at f32.
     pub tiers: Vec<Vec<Tier>>,
@@ -55,7 +58,7 @@ pub struct Engine {
 
 enum Layers {
     Dense(DenseBert),
-    Planned(PlannedBert),
+    Planned(Box<PlannedBert>),
 }
 
 impl Engine {
@@ -76,7 +79,7 @@ impl Engine {
             layers: match precision {
                 Precision::F32 => Layers::Dense(DenseBert::read(tensors, config, isa)?),
                 Precision::Plan(plan) => {
-                    Layers::Planned(PlannedBert::read(tensors, config, plan, isa)?)
+                    Layers::Planned(Box::new(PlannedBert::read(tensors, config, plan, isa)?))
                 }
             },
             read_out: ReadOut::read(tensors, config, &checkpoint.head, isa)?,
@@ -101,19 +104,7 @@ impl Engine {
         for input in inputs {
             self.check(input)?;
         }
-        // Longest first, so that no thread is left with a long one at the end.
-        let mut order: Vec<usize> = (0..inputs.len()).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(inputs[index].len()));
-        let mut batches: Vec<Vec<usize>> = Vec::new();
-        let mut tokens = usize::MAX;
-        for index in order {
-            if tokens.saturating_add(inputs[index].len()) > BATCH_TOKENS {
-                batches.push(Vec::new());
-                tokens = 0;
-            }
-            tokens += inputs[index].len();
-            batches.last_mut().expect("one was pushed").push(index);
-        }
+        let batches = batches_of(inputs);
         let outputs: Vec<Option<Vec<Output>>> = batches
             .par_iter()
             .map(|batch| {
@@ -133,9 +124,49 @@ impl Engine {
         Ok(placed.into_iter().flatten().collect())
     }
 
+    /// Runs a model on texts under a plan that needs a calibration, and finds the
+    /// parameters that suit it. `done` is called once per layer and batch, and
+    /// told how many calls there will be.
+    ///
+    /// # Errors
+    /// As [`Engine::new`] and [`Engine::run`]; [`ModelError::Calibration`] if the
+    /// texts are too few.
+    pub fn calibrate(
+        checkpoint: &Checkpoint,
+        plan: &Plan,
+        inputs: &[Encoding],
+        isa: Isa,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Calibration, ModelError> {
+        let (tensors, config) = (&checkpoint.tensors, &checkpoint.config);
+        let embeddings = Embeddings::read(tensors, config, isa)?;
+        let dense = DenseBert::read(tensors, config, isa)?;
+        let eight = Plan::dense_eight(config.num_hidden_layers);
+        let eight = PlannedBert::uncalibrated(tensors, config, &eight, isa)?;
+        let mut planned = PlannedBert::uncalibrated(tensors, config, plan, isa)?;
+        for input in inputs {
+            embeddings.check(input)?;
+        }
+        let batches: Vec<_> = batches_of(inputs)
+            .into_iter()
+            .map(|batch| {
+                let batch: Vec<&Encoding> = batch.iter().map(|&index| &inputs[index]).collect();
+                (embeddings.embed(&batch), batch)
+            })
+            .collect();
+        let calls = batches.len() * config.num_hidden_layers;
+        let calibration =
+            planned.calibrate(&dense, &eight, batches, config.vocab_size, &|| done(calls))?;
+        // What a file would give back, so that both run alike.
+        let bytes = calibration::to_bytes(&calibration)?;
+        calibration::from_bytes(&bytes, Path::new("calibration"))
+    }
+
     fn check(&self, input: &Encoding) -> Result<(), ModelError> {
         self.embeddings.check(input)?;
-        // A plan may leave all other tokens out.
+        // A plan may leave all other tokens out. Where every token is read out,
+        // those come from their last states, but without one computed token no
+        // state would have been computed at all.
         let read = match self.read_out.reads_first() {
             true => &input.protected[..1],
             false => &input.protected[..],
@@ -184,14 +215,12 @@ impl Engine {
                 let place = start * self.width..(start + n) * self.width;
                 start += n;
                 let record = records.as_mut().and_then(Iterator::next);
-                let (tiers, trace) =
-                    record.map_or_else(Default::default, |record| (record.tiers, record.trace));
-                let computed: Vec<bool> = match tiers.last() {
-                    Some(tiers) => tiers.iter().map(|tier| tier.is_computed()).collect(),
-                    None => vec![true; n],
+                let (tiers, trace, fresh) = match record {
+                    Some(record) => (record.tiers, record.trace, record.read_out),
+                    None => (Vec::new(), Vec::new(), vec![true; n]),
                 };
                 Output {
-                    value: self.read_out.apply(&states[place.clone()], &computed),
+                    value: self.read_out.apply(&states[place.clone()], &fresh),
                     tiers,
                     trace,
                     hidden_states: hidden
@@ -204,4 +233,22 @@ impl Engine {
         let finite = |output: &Output| output.value.iter().all(|value| value.is_finite());
         outputs.iter().all(finite).then_some(outputs)
     }
+}
+
+/// Which inputs run together: longest first, so that no thread is left with a
+/// long one at the end.
+fn batches_of(inputs: &[Encoding]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(inputs[index].len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = usize::MAX;
+    for index in order {
+        if tokens.saturating_add(inputs[index].len()) > BATCH_TOKENS {
+            batches.push(Vec::new());
+            tokens = 0;
+        }
+        tokens += inputs[index].len();
+        batches.last_mut().expect("one was pushed").push(index);
+    }
+    batches
 }

@@ -73,6 +73,10 @@ pub enum ModelError {
     /// A result that is no number: the weights are too large for f32.
     #[error("the model computes a number that is not finite: its weights are unfit")]
     NotFinite,
+    /// A calibration that is missing or does not fit, or texts that it cannot be
+    /// made from.
+    #[error("calibration: {0}")]
+    Calibration(String),
     /// A plan that does not fit the model.
     #[error(transparent)]
     Plan(#[from] PlanError),

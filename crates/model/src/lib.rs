@@ -10,6 +10,7 @@
 //! [`Checkpoint::open`].
 
 pub mod bert;
+pub mod calibration;
 mod checkpoint;
 mod engine;
 mod error;
@@ -24,4 +25,4 @@ pub use engine::{Detail, Engine, Output, Precision};
 pub use error::ModelError;
 pub use sentence::{Pooling, SentenceHead};
 pub use tensors::Tensors;
-pub use text::{Encoding, MAX_TEXT_BYTES, TextTokenizer, Truncation};
+pub use text::{EncodedWords, Encoding, MAX_TEXT_BYTES, TextTokenizer, Truncation, Window};

@@ -8,6 +8,12 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer};
 use crate::tokenizer_file::TokenizerFile;
 use crate::{ModelError, json};
 
+mod windows;
+mod words;
+
+pub use windows::Window;
+pub use words::EncodedWords;
+
 /// The longest text that is tokenized, in bytes: far beyond what any model takes,
 /// and small enough that its tokens fit into memory before they are cut.
 pub const MAX_TEXT_BYTES: usize = 16 << 20;
@@ -160,6 +166,22 @@ impl TextTokenizer {
         Ok(())
     }
 
+    /// How many tokens a text has, without special ones and uncut.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] beyond [`MAX_TEXT_BYTES`].
+    pub fn count(&self, text: &str) -> Result<usize, ModelError> {
+        check_length(text)?;
+        let encoding = guard(|| self.tokenizer.encode(text, false)).map_err(ModelError::Text)?;
+        Ok(encoding.len())
+    }
+
+    /// How many special tokens the encoding of one text has.
+    pub fn special_tokens(&self) -> usize {
+        let processor = self.tokenizer.get_post_processor();
+        processor.map_or(0, |processor| processor.added_tokens(false))
+    }
+
     /// Encodes one text.
     ///
     /// # Errors
@@ -182,6 +204,11 @@ impl TextTokenizer {
 
     fn encode_input(&self, input: EncodeInput) -> Result<Encoding, ModelError> {
         let encoding = guard(|| self.tokenizer.encode(input, true)).map_err(ModelError::Text)?;
+        self.cut(&encoding).map(|(encoding, _)| encoding)
+    }
+
+    /// Cuts an encoding to the limit; flags the tokens that were kept.
+    fn cut(&self, encoding: &tokenizers::Encoding) -> Result<(Encoding, Vec<bool>), ModelError> {
         // Which text a token belongs to; none for special tokens.
         let texts = encoding.get_sequence_ids();
         let count = |text| texts.iter().filter(|&&of| of == Some(text)).count();
@@ -205,13 +232,7 @@ impl TextTokenizer {
                 })
             })
             .collect();
-        Ok(Encoding {
-            ids: only(encoding.get_ids(), &keep),
-            type_ids: only(encoding.get_type_ids(), &keep),
-            tokens: only(encoding.get_tokens(), &keep),
-            protected: only(&texts, &keep).iter().map(Option::is_none).collect(),
-            cut,
-        })
+        Ok((keep_only(encoding, &texts, &keep, cut), keep))
     }
 }
 
@@ -237,6 +258,22 @@ fn longest_first([first, second]: [usize; 2], room: usize) -> [usize; 2] {
         [room - shorter, shorter]
     } else {
         [shorter, room - shorter]
+    }
+}
+
+/// The flagged tokens of an encoding; `texts` says which text each is of.
+fn keep_only(
+    encoding: &tokenizers::Encoding,
+    texts: &[Option<usize>],
+    keep: &[bool],
+    cut: usize,
+) -> Encoding {
+    Encoding {
+        ids: only(encoding.get_ids(), keep),
+        type_ids: only(encoding.get_type_ids(), keep),
+        tokens: only(encoding.get_tokens(), keep),
+        protected: only(texts, keep).iter().map(Option::is_none).collect(),
+        cut,
     }
 }
 

@@ -99,7 +99,6 @@ impl Plain {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
         let input = self.rotated(x, 64);
         let head_rotated = |weight: &mut [f32], bias: &mut [f32]| {
-            self.rotate(weight, 64);
             self.rotate(bias, DIM);
             for k in 0..D {
                 let mut column: Vec<f32> = weight.chunks(D).map(|row| row[k]).collect();
@@ -108,6 +107,7 @@ impl Plain {
                     row[k] = value;
                 }
             }
+            self.rotate(weight, 64);
         };
         let project = |part: &str| {
             self.linear(

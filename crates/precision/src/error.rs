@@ -41,7 +41,7 @@ pub enum PlanError {
     },
     /// The first layer mixes tiers although it has no scores.
     #[error(
-        "plan: layer 0 must be all 8 bits (r8 = 1) or all 4 bits (r4 = 1): no token has a score yet"
+        "plan: layer 0 must give all tokens one tier (r8 = 1, r4 = 1 or r0 = 1): without a prior no token has a score yet"
     )]
     FirstLayer,
     /// No layers at all.
@@ -65,6 +65,22 @@ pub enum PlanError {
         /// Layers of the model.
         model: usize,
     },
+}
+
+impl PlanError {
+    /// A name that is none of the known ones.
+    pub(crate) fn unknown_name<'a>(
+        field: &'static str,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> PlanError {
+        let known: Vec<String> = known.map(|name| format!("\"{name}\"")).collect();
+        PlanError::Value {
+            field,
+            value: format!("\"{name}\""),
+            allowed: known.join(" or "),
+        }
+    }
 }
 
 /// Why a trace was refused.

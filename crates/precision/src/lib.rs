@@ -12,6 +12,7 @@
 //! text is not public the decision is ours and says so.
 
 pub mod assignment;
+pub mod calibration;
 pub mod compensation;
 mod error;
 pub mod importance;
@@ -22,6 +23,7 @@ mod tier;
 pub mod trace;
 pub mod workload;
 
+pub use calibration::Calibration;
 pub use error::{PlanError, TraceError};
 pub use plan::Plan;
 pub use ratio::Ratio;

@@ -6,14 +6,20 @@
 //! format = 1                    # version of this schema
 //! name = "an example"           # for people; optional
 //! compensation = "keys-values"  # what a 0-bit token still does
+//! rank = 64                     # of the maps that calibrated compensations use
+//! calibration = "a.safetensors" # the file of those maps; beside the plan
+//! importance = "cumulative"     # what ranks the tokens
+//! prior = false                 # whether tokens have calibrated scores from the start
 //! rotation = true               # block Hadamard rotation before quantizing
+//! balance = false               # channels scaled by their activations and weights
+//! group = 0                     # channels that share a scale; 0: all of a token
 //! clipping = true               # cut the largest values of 4-bit rows
 //! weight_bits = 8               # 8 or 4, per output channel
 //! probability_bits = 8          # 8, 4 or "tier" (the query's)
 //! protected_bits = 8            # least bits of [CLS], [SEP] and their like: 8 or 4
 //! round_to = 1                  # rows of a tile that groups are rounded up to
 //!
-//! [[layer]]                     # the first layer has no scores: all 8 or all 4
+//! [[layer]]                     # without a prior the first layer has one tier
 //! r8 = 1.0
 //! r4 = 0.0
 //! r0 = 0.0
@@ -22,18 +28,21 @@
 //! r8 = 0.25
 //! r4 = 0.4
 //! r0 = 0.35
+//! compensation = "carry"        # at this layer; optional
 //! ```
 //!
-//! Keys that are not in the schema are refused; only `name` and `round_to` may
-//! be left out.
+//! Keys that are not in the schema are refused. `name`, `rank`, `calibration`,
+//! `importance`, `prior`, `balance`, `group` and `round_to` may be left out.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::compensation::{self, Compensation};
-use crate::{Bits, PlanError, Ratio, Tier};
+use crate::importance::{self, Importance};
+use crate::{Bits, Calibration, PlanError, Ratio, Tier};
 
 /// Version of the plan format.
 pub const FORMAT: u32 = 1;
@@ -46,11 +55,26 @@ pub const CLIPPING_TRIALS: u64 = 4;
 pub struct Plan {
     /// A name for people; may be empty.
     pub name: String,
-    /// What a 0-bit token still does.
+    /// What a 0-bit token still does, unless its layer says otherwise.
     pub compensation: &'static dyn Compensation,
+    /// Rank of the maps that [`Change::LowRank`](compensation::Change::LowRank)
+    /// uses.
+    pub rank: usize,
+    /// Name of the file with the calibration, relative to the plan's.
+    pub calibration: Option<String>,
+    /// The calibration itself, once somebody has read it; no part of the file.
+    pub parameters: Option<Arc<Calibration>>,
+    /// What ranks the tokens.
+    pub importance: &'static dyn Importance,
     /// Whether inputs of matrix products are rotated by a block Hadamard
     /// transform before they are quantized.
     pub rotation: bool,
+    /// Whether the channels of a matrix input are scaled, before the rotation,
+    /// so that large activations meet large weights evenly.
+    pub balance: bool,
+    /// How many channels of a token share a scale where it enters a product with
+    /// weights; 0 gives all of them one.
+    pub group: usize,
     /// Whether a row of 4-bit codes gets the scale of the least squared error,
     /// which cuts its largest values, instead of the one that keeps them all.
     pub clipping: bool,
@@ -62,9 +86,20 @@ pub struct Plan {
     pub protected_bits: ProtectedBits,
     /// Rows of a tile that groups of tokens are rounded up to; 1 rounds nothing.
     pub round_to: usize,
-    /// The ratio of each layer; the first is uniform.
+    /// Whether the calibration gives each token a score before the first layer.
+    prior: bool,
+    /// The ratio of each layer; without a prior the first is uniform.
     layers: Vec<Ratio>,
+    /// What differs from `compensation` at each layer.
+    exceptions: Vec<Option<&'static dyn Compensation>>,
 }
+
+/// The rank of a low-rank map unless a plan says otherwise.
+pub const DEFAULT_RANK: usize = 64;
+
+/// The widest group and the highest rank that a plan may ask for: far above any
+/// model's width.
+const WIDEST: usize = 1 << 16;
 
 /// The width of the attention probabilities in the product with the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +149,35 @@ impl Plan {
     /// is not uniform.
     pub fn new(layers: Vec<Ratio>) -> Result<Plan, PlanError> {
         match layers.first() {
-            None => return Err(PlanError::NoLayers),
-            Some(first) if !first.is_uniform() => return Err(PlanError::FirstLayer),
-            Some(_) => {}
+            Some(first) if !first.is_uniform() => Err(PlanError::FirstLayer),
+            _ => Plan::with_prior(layers).map(|plan| Plan {
+                prior: false,
+                ..plan
+            }),
+        }
+    }
+
+    /// As [`Plan::new`], but tokens have calibrated scores before the first
+    /// layer, which may mix tiers.
+    ///
+    /// # Errors
+    /// [`PlanError::NoLayers`].
+    pub fn with_prior(layers: Vec<Ratio>) -> Result<Plan, PlanError> {
+        if layers.is_empty() {
+            return Err(PlanError::NoLayers);
         }
         Ok(Plan {
             name: String::new(),
             compensation: &compensation::KeysValues,
+            rank: DEFAULT_RANK,
+            calibration: None,
+            parameters: None,
+            importance: &importance::Cumulative,
+            prior: true,
+            exceptions: vec![None; layers.len()],
             rotation: true,
+            balance: false,
+            group: 0,
             clipping: true,
             weight_bits: Bits::Eight,
             probability_bits: ProbabilityBits::Fixed(Bits::Eight),
@@ -157,6 +213,38 @@ impl Plan {
     /// The ratio of each layer.
     pub fn layers(&self) -> &[Ratio] {
         &self.layers
+    }
+
+    /// Whether tokens have calibrated scores before the first layer.
+    pub fn prior(&self) -> bool {
+        self.prior
+    }
+
+    /// What a 0-bit token still does at a layer.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn compensation_at(&self, layer: usize) -> &'static dyn Compensation {
+        self.exceptions[layer].unwrap_or(self.compensation)
+    }
+
+    /// Makes a layer differ from the plan's compensation.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn set_compensation_at(&mut self, layer: usize, compensation: &'static dyn Compensation) {
+        self.exceptions[layer] = Some(compensation);
+    }
+
+    /// Whether a layer may have 0-bit tokens whose change a calibration
+    /// estimates.
+    pub fn predicts_at(&self, layer: usize) -> bool {
+        self.layers[layer].leaves_out() && self.compensation_at(layer).change().is_calibrated()
+    }
+
+    /// Whether the plan runs only with a calibration.
+    pub fn needs_calibration(&self) -> bool {
+        self.prior || (0..self.layers.len()).any(|layer| self.predicts_at(layer))
     }
 
     /// Scales that the quantization of a row to that width tries.
@@ -233,7 +321,19 @@ struct File {
     #[serde(default)]
     name: String,
     compensation: String,
+    #[serde(default = "default_rank", skip_serializing_if = "is_default_rank")]
+    rank: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<String>,
+    #[serde(default = "cumulative", skip_serializing_if = "is_cumulative")]
+    importance: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    prior: bool,
     rotation: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    balance: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    group: usize,
     clipping: bool,
     weight_bits: u32,
     probability_bits: ProbabilityField,
@@ -250,6 +350,8 @@ struct LayerFile {
     r8: f64,
     r4: f64,
     r0: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compensation: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -263,13 +365,43 @@ fn one() -> usize {
     1
 }
 
+fn default_rank() -> usize {
+    DEFAULT_RANK
+}
+
+fn is_default_rank(rank: &usize) -> bool {
+    *rank == DEFAULT_RANK
+}
+
+fn cumulative() -> String {
+    importance::Cumulative.name().into()
+}
+
+fn is_cumulative(name: &String) -> bool {
+    *name == importance::Cumulative.name()
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl From<&Plan> for File {
     fn from(plan: &Plan) -> File {
         File {
             format: FORMAT,
             name: plan.name.clone(),
             compensation: plan.compensation.name().into(),
+            rank: plan.rank,
+            calibration: plan.calibration.clone(),
+            importance: plan.importance.name().into(),
+            prior: plan.prior,
             rotation: plan.rotation,
+            balance: plan.balance,
+            group: plan.group,
             clipping: plan.clipping,
             weight_bits: plan.weight_bits.bits(),
             probability_bits: match plan.probability_bits {
@@ -281,10 +413,12 @@ impl From<&Plan> for File {
             layer: plan
                 .layers
                 .iter()
-                .map(|ratio| LayerFile {
+                .zip(&plan.exceptions)
+                .map(|(ratio, exception)| LayerFile {
                     r8: ratio.r8(),
                     r4: ratio.r4(),
                     r0: ratio.r0(),
+                    compensation: exception.map(|compensation| compensation.name().into()),
                 })
                 .collect(),
         }
@@ -319,10 +453,41 @@ impl TryFrom<File> for Plan {
         if file.round_to == 0 {
             return Err(refuse("round_to", "0".into(), "at least 1"));
         }
+        if file.rank == 0 || file.rank > WIDEST {
+            return Err(refuse("rank", file.rank.to_string(), "1 to 65536"));
+        }
+        if file.group > WIDEST {
+            return Err(refuse("group", file.group.to_string(), "0 to 65536"));
+        }
+        let exceptions = file
+            .layer
+            .iter()
+            .enumerate()
+            .map(|(layer, shares)| match &shares.compensation {
+                None => Ok(None),
+                Some(name) => match compensation::find(name) {
+                    Ok(found) => Ok(Some(found)),
+                    Err(source) => Err(PlanError::Layer {
+                        layer,
+                        source: Box::new(source),
+                    }),
+                },
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let plan = match file.prior {
+            true => Plan::with_prior(layers)?,
+            false => Plan::new(layers)?,
+        };
         Ok(Plan {
             name: file.name,
             compensation: compensation::find(&file.compensation)?,
+            exceptions,
+            rank: file.rank,
+            calibration: file.calibration,
+            importance: importance::find(&file.importance)?,
             rotation: file.rotation,
+            balance: file.balance,
+            group: file.group,
             clipping: file.clipping,
             weight_bits: match file.weight_bits {
                 4 => Bits::Four,
@@ -348,7 +513,7 @@ impl TryFrom<File> for Plan {
                 bits => return Err(refuse("protected_bits", bits.to_string(), "8 or 4")),
             },
             round_to: file.round_to,
-            ..Plan::new(layers)?
+            ..plan
         })
     }
 }

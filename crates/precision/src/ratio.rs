@@ -22,6 +22,9 @@ impl Ratio {
         four: 1000,
     };
 
+    /// All tokens at 0 bits, but for the protected ones.
+    pub const ALL_ZERO: Ratio = Ratio { eight: 0, four: 0 };
+
     /// A ratio from thousandths at 8 and at 4 bits; the rest is at 0 bits.
     ///
     /// # Errors
@@ -68,7 +71,12 @@ impl Ratio {
     /// Whether one tier has all tokens: the only ratios that a layer without
     /// scores can have.
     pub fn is_uniform(self) -> bool {
-        self == Ratio::ALL_EIGHT || self == Ratio::ALL_FOUR
+        [Ratio::ALL_EIGHT, Ratio::ALL_FOUR, Ratio::ALL_ZERO].contains(&self)
+    }
+
+    /// Whether some tokens are at 0 bits.
+    pub fn leaves_out(self) -> bool {
+        self.eight + self.four < 1000
     }
 
     /// Numbers of tokens at 8 and at 4 bits among `n`: ceil(r8 n), and

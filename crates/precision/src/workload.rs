@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compensation::{Change, Compensation};
 use crate::{Bits, ModelShape, Plan, Tier};
 
 /// Which product of a layer.
@@ -29,11 +30,15 @@ pub enum Operation {
     Up,
     /// Activations times the second feed-forward matrix.
     Down,
+    /// States of 0-bit tokens times the first factor of a low-rank map.
+    PredictDown,
+    /// The result times the map's second factor.
+    PredictUp,
 }
 
 impl Operation {
     /// All operations in the order in which a layer runs them.
-    pub const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 9] = [
         Operation::Query,
         Operation::KeyValue,
         Operation::Score,
@@ -41,6 +46,8 @@ impl Operation {
         Operation::Output,
         Operation::Up,
         Operation::Down,
+        Operation::PredictDown,
+        Operation::PredictUp,
     ];
 
     /// Whether the product belongs to the attention proper: Q x K^T or P x V.
@@ -58,6 +65,8 @@ impl Operation {
             Operation::Output => "output",
             Operation::Up => "feed-forward up",
             Operation::Down => "feed-forward down",
+            Operation::PredictDown => "prediction down",
+            Operation::PredictUp => "prediction up",
         }
     }
 }
@@ -136,6 +145,9 @@ pub struct VectorWork {
     pub quantized_elements: u64,
     /// Elements whose error is taken at one of the scales that clipping tries.
     pub clipping_trials: u64,
+    /// Multiplications and additions of vectors beyond these: the balance of
+    /// channels, drains of groups, averages and estimates of 0-bit tokens.
+    pub multiply_additions: u64,
 }
 
 impl VectorWork {
@@ -148,6 +160,7 @@ impl VectorWork {
         self.hadamard_additions += other.hadamard_additions;
         self.quantized_elements += other.quantized_elements;
         self.clipping_trials += other.clipping_trials;
+        self.multiply_additions += other.multiply_additions;
     }
 }
 
@@ -223,7 +236,7 @@ impl Workload {
         let rows = vec![bits; tokens];
         let layers = (0..shape.layers)
             .map(|layer| LayerWork {
-                products: products(shape, layer, &rows, &rows, bits, None),
+                products: LayerRows::dense(&rows).products(shape, layer, bits, None),
                 ranked_tokens: 0,
             })
             .collect();
@@ -234,25 +247,25 @@ impl Workload {
     /// them.
     pub fn under_plan(shape: &ModelShape, plan: &Plan, tiers: &[Vec<Tier>]) -> Workload {
         let tokens = tiers.first().map_or(0, Vec::len);
-        let offered = plan.compensation.key_value_bits();
         let mut gone = vec![false; tokens];
         let layers = tiers
             .iter()
             .enumerate()
             .map(|(layer, tiers)| {
+                let compensation = plan.compensation_at(layer);
                 let alive = gone.iter().filter(|&&gone| !gone).count();
-                if !plan.compensation.may_return() {
+                let rows = LayerRows::of(tiers, &gone, compensation);
+                if !compensation.may_return() {
                     for (gone, tier) in gone.iter_mut().zip(tiers) {
                         *gone |= !tier.is_computed();
                     }
                 }
-                let bits = |tier: &Tier| tier.operand();
-                let queries: Vec<Bits> = tiers.iter().filter_map(bits).collect();
-                let offered = |tier: &Tier| tier.operand().or(offered);
-                let keys: Vec<Bits> = tiers.iter().filter_map(offered).collect();
                 LayerWork {
-                    products: products(shape, layer, &queries, &keys, plan.weight_bits, Some(plan)),
-                    ranked_tokens: if layer == 0 { 0 } else { alive as u64 },
+                    products: rows.products(shape, layer, plan.weight_bits, Some(plan)),
+                    ranked_tokens: match layer {
+                        0 if !plan.prior() => 0,
+                        _ => alive as u64,
+                    },
                 }
             })
             .collect();
@@ -278,127 +291,294 @@ impl Workload {
     }
 }
 
-/// The products of one layer, with the bits of the tokens that are computed and
-/// of those that offer a key and a value; without a plan nothing is rotated or
-/// quantized.
-fn products(
-    shape: &ModelShape,
-    layer: usize,
-    queries: &[Bits],
-    keys: &[Bits],
-    weights: Bits,
-    plan: Option<&Plan>,
-) -> Vec<Product> {
-    let (hidden, intermediate) = (shape.hidden, shape.intermediate);
-    let inner = shape.heads * shape.head_dim;
-    let none = VectorWork::default();
-    let probabilities = match plan {
-        Some(plan) => queries
-            .iter()
-            .map(|&bits| plan.probability_bits.of(bits))
-            .collect(),
-        None => queries.to_vec(),
-    };
-    // Additions that rotate some rows, passes that quantize them.
-    let rotated = |rows: &[Bits], width: usize| match plan {
-        Some(plan) if plan.rotation => {
-            (rows.len() * width) as u64 * u64::from(rotation_block(width).ilog2())
+/// The rows of one layer's products, by the part that they take in it.
+struct LayerRows {
+    /// Tokens whose state is quantized for the layer, each once.
+    inputs: Vec<Bits>,
+    /// Tokens that attend.
+    queries: Vec<Bits>,
+    /// Tokens that are attended to.
+    keys: Vec<Bits>,
+    /// Tokens that pass the feed-forward network.
+    computed: Vec<Bits>,
+    /// 0-bit tokens that have not left for good.
+    left_out: usize,
+    /// What stands in for their change.
+    change: Change,
+    attends: bool,
+}
+
+impl LayerRows {
+    fn dense(rows: &[Bits]) -> LayerRows {
+        LayerRows {
+            inputs: rows.to_vec(),
+            queries: rows.to_vec(),
+            keys: rows.to_vec(),
+            computed: rows.to_vec(),
+            left_out: 0,
+            change: Change::None,
+            attends: false,
         }
-        _ => 0,
-    };
-    let quantized = |rows: &[Bits], width: usize| match plan {
-        Some(plan) => VectorWork {
-            quantized_elements: (rows.len() * width) as u64,
-            clipping_trials: {
-                let trials = |&bits: &Bits| plan.clipping_trials(bits);
-                rows.iter().map(trials).sum::<u64>() * width as u64
-            },
-            ..none
-        },
-        None => none,
-    };
-    let scores = (shape.heads * queries.len() * keys.len()) as u64;
-    let normalised = VectorWork {
-        layer_norm_elements: (queries.len() * hidden) as u64,
-        ..none
-    };
-    let linear = |operation, rows: &[Bits], n, k, vector| Product {
-        layer,
-        operation,
-        count: 1,
-        n,
-        k,
-        rows: rows.to_vec(),
-        right: RightBits::Uniform(weights),
-        vector,
-    };
-    vec![
-        // Its input is the keys' and values'.
-        linear(
-            Operation::Query,
+    }
+
+    fn of(tiers: &[Tier], gone: &[bool], compensation: &dyn Compensation) -> LayerRows {
+        let offered = compensation.key_value_bits();
+        let present = || tiers.iter().zip(gone).filter(|(_, gone)| !**gone);
+        let left_out = present().filter(|(tier, _)| !tier.is_computed()).count();
+        let rows = |bits: &dyn Fn(&Tier) -> Option<Bits>| -> Vec<Bits> {
+            present().filter_map(|(tier, _)| bits(tier)).collect()
+        };
+        let mut keys = rows(&|tier| tier.operand().or(offered));
+        let mut queries = match compensation.attends() {
+            true => keys.clone(),
+            false => rows(&|tier| tier.operand()),
+        };
+        let mut computed = rows(&|tier| tier.operand());
+        let change = compensation.change();
+        // Without a key of its own a token may still have a state to predict from.
+        let mut inputs = match change {
+            Change::LowRank => rows(&|tier| tier.operand().or(Some(Bits::Four))),
+            _ => keys.clone(),
+        };
+        if change == Change::Fused && left_out > 0 {
+            for rows in [&mut inputs, &mut queries, &mut computed] {
+                rows.push(Bits::Eight);
+            }
+            if offered.is_none() {
+                keys.push(Bits::Eight);
+            }
+        }
+        LayerRows {
+            inputs,
             queries,
-            inner,
-            hidden,
-            quantized(queries, inner),
-        ),
-        linear(
-            Operation::KeyValue,
             keys,
-            2 * inner,
-            hidden,
-            VectorWork {
-                hadamard_additions: rotated(keys, hidden),
-                ..quantized(keys, hidden + 2 * inner)
-            },
-        ),
-        Product {
-            layer,
-            operation: Operation::Score,
-            count: shape.heads,
-            n: keys.len(),
-            k: shape.head_dim,
-            rows: queries.to_vec(),
-            right: RightBits::Columns(keys.to_vec()),
-            vector: VectorWork {
-                softmax_elements: scores,
-                importance_additions: if plan.is_some() { scores } else { 0 },
-                quantized_elements: if plan.is_some() { scores } else { 0 },
-                ..none
-            },
-        },
-        Product {
-            layer,
-            operation: Operation::Context,
-            count: shape.heads,
-            n: shape.head_dim,
-            k: keys.len(),
-            rows: probabilities,
-            right: RightBits::Steps(keys.to_vec()),
-            // The heads' rotation is folded into the weights.
-            vector: quantized(queries, inner),
-        },
-        linear(Operation::Output, queries, hidden, inner, normalised),
-        linear(
-            Operation::Up,
+            computed,
+            left_out,
+            change,
+            attends: compensation.attends(),
+        }
+    }
+
+    /// The products of the layer; without a plan nothing is rotated or quantized.
+    fn products(
+        &self,
+        shape: &ModelShape,
+        layer: usize,
+        weights: Bits,
+        plan: Option<&Plan>,
+    ) -> Vec<Product> {
+        let LayerRows {
+            inputs,
             queries,
-            intermediate,
-            hidden,
-            VectorWork {
-                hadamard_additions: rotated(queries, hidden),
-                activation_elements: (queries.len() * intermediate) as u64,
-                ..quantized(queries, hidden)
+            keys,
+            computed,
+            ..
+        } = self;
+        let (hidden, intermediate) = (shape.hidden, shape.intermediate);
+        let inner = shape.heads * shape.head_dim;
+        let prepare = Preparation { plan };
+        let scores = (shape.heads * queries.len() * keys.len()) as u64;
+        let normalised = |rows: usize| VectorWork {
+            layer_norm_elements: (rows * hidden) as u64,
+            ..VectorWork::default()
+        };
+        let linear = |operation, rows: &[Bits], n, k, works: &[VectorWork]| Product {
+            layer,
+            operation,
+            count: 1,
+            n,
+            k,
+            rows: rows.to_vec(),
+            right: RightBits::Uniform(weights),
+            vector: sum(works),
+        };
+        let planned = u64::from(plan.is_some());
+        let mut products = vec![
+            // Its input is the keys' and values'.
+            linear(
+                Operation::Query,
+                queries,
+                inner,
+                hidden,
+                &[
+                    prepare.quantized(queries, inner),
+                    prepare.drained(queries, hidden, inner),
+                ],
+            ),
+            linear(
+                Operation::KeyValue,
+                keys,
+                2 * inner,
+                hidden,
+                &[
+                    prepare.input(inputs, hidden),
+                    prepare.quantized(keys, 2 * inner),
+                    prepare.drained(keys, hidden, 2 * inner),
+                ],
+            ),
+            Product {
+                layer,
+                operation: Operation::Score,
+                count: shape.heads,
+                n: keys.len(),
+                k: shape.head_dim,
+                rows: queries.clone(),
+                right: RightBits::Columns(keys.clone()),
+                vector: VectorWork {
+                    softmax_elements: scores,
+                    importance_additions: planned * scores,
+                    quantized_elements: planned * scores,
+                    ..VectorWork::default()
+                },
             },
-        ),
-        linear(
-            Operation::Down,
-            queries,
-            hidden,
-            intermediate,
-            VectorWork {
-                hadamard_additions: rotated(queries, intermediate),
-                layer_norm_elements: normalised.layer_norm_elements,
-                ..quantized(queries, intermediate)
+            Product {
+                layer,
+                operation: Operation::Context,
+                count: shape.heads,
+                n: shape.head_dim,
+                k: keys.len(),
+                rows: match plan {
+                    Some(plan) => queries
+                        .iter()
+                        .map(|&bits| plan.probability_bits.of(bits))
+                        .collect(),
+                    None => queries.clone(),
+                },
+                right: RightBits::Steps(keys.clone()),
+                // The heads' rotation is folded into the weights.
+                vector: prepare.quantized(queries, inner),
             },
-        ),
-    ]
+            linear(
+                Operation::Output,
+                queries,
+                hidden,
+                inner,
+                &[
+                    normalised(queries.len()),
+                    prepare.drained(queries, inner, hidden),
+                ],
+            ),
+            linear(
+                Operation::Up,
+                computed,
+                intermediate,
+                hidden,
+                &[
+                    VectorWork {
+                        activation_elements: (computed.len() * intermediate) as u64,
+                        ..VectorWork::default()
+                    },
+                    prepare.input(computed, hidden),
+                    prepare.drained(computed, hidden, intermediate),
+                ],
+            ),
+            linear(
+                Operation::Down,
+                computed,
+                hidden,
+                intermediate,
+                &[
+                    normalised(computed.len()),
+                    prepare.input(computed, intermediate),
+                    prepare.drained(computed, intermediate, hidden),
+                    self.change_of_vectors(hidden),
+                ],
+            ),
+        ];
+        if let (Change::LowRank, Some(plan), 1..) = (self.change, plan, self.left_out) {
+            let rows = vec![Bits::Four; self.left_out];
+            let own_input = match self.attends {
+                // The state after the attention is quantized for this alone.
+                true => prepare.input(&rows, hidden),
+                false => VectorWork::default(),
+            };
+            let rank = plan.rank.min(hidden);
+            products.push(linear(
+                Operation::PredictDown,
+                &rows,
+                rank,
+                hidden,
+                &[own_input, prepare.drained(&rows, hidden, rank)],
+            ));
+            products.push(linear(
+                Operation::PredictUp,
+                &rows,
+                hidden,
+                rank,
+                &[prepare.quantized(&rows, rank), normalised(self.left_out)],
+            ));
+        }
+        products
+    }
+
+    /// The vector work of a change that needs no product of its own.
+    fn change_of_vectors(&self, hidden: usize) -> VectorWork {
+        let elements = (self.left_out * hidden) as u64;
+        let (norms, multiply_additions) = match self.change {
+            Change::None | Change::LowRank => (0, 0),
+            // Into the average, and two changes with a norm behind each.
+            Change::Fused => (2, 1),
+            Change::Diagonal => (1, 1),
+        };
+        VectorWork {
+            layer_norm_elements: norms * elements,
+            multiply_additions: multiply_additions * elements,
+            ..VectorWork::default()
+        }
+    }
+}
+
+/// What a plan does to rows before they enter a product, and to its sums.
+struct Preparation<'a> {
+    plan: Option<&'a Plan>,
+}
+
+impl Preparation<'_> {
+    /// Balance, rotation and quantization of rows of `width` channels.
+    fn input(&self, rows: &[Bits], width: usize) -> VectorWork {
+        let Some(plan) = self.plan else {
+            return VectorWork::default();
+        };
+        let elements = (rows.len() * width) as u64;
+        let stages = u64::from(rotation_block(width).ilog2());
+        VectorWork {
+            hadamard_additions: if plan.rotation { elements * stages } else { 0 },
+            multiply_additions: if plan.balance { elements } else { 0 },
+            ..self.quantized(rows, width)
+        }
+    }
+
+    /// Quantization alone.
+    fn quantized(&self, rows: &[Bits], width: usize) -> VectorWork {
+        let Some(plan) = self.plan else {
+            return VectorWork::default();
+        };
+        let trials = |&bits: &Bits| plan.clipping_trials(bits);
+        VectorWork {
+            quantized_elements: (rows.len() * width) as u64,
+            clipping_trials: rows.iter().map(trials).sum::<u64>() * width as u64,
+            ..VectorWork::default()
+        }
+    }
+
+    /// Where groups of channels have scales of their own, the sums of each group
+    /// but the last are scaled and added to those before.
+    fn drained(&self, rows: &[Bits], k: usize, n: usize) -> VectorWork {
+        let groups = match self.plan {
+            Some(plan) if plan.group > 0 => k.div_ceil(plan.group),
+            _ => 1,
+        };
+        VectorWork {
+            multiply_additions: ((groups - 1) * rows.len() * n) as u64,
+            ..VectorWork::default()
+        }
+    }
+}
+
+fn sum(works: &[VectorWork]) -> VectorWork {
+    let mut sum = VectorWork::default();
+    for work in works {
+        sum.add(work);
+    }
+    sum
 }

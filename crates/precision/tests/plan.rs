@@ -60,7 +60,7 @@ fn mistakes_are_named() {
         (
             "r4 = 1\nr0 = 0",
             "r4 = 0.5\nr0 = 0.5",
-            "layer 0 must be all",
+            "layer 0 must give all tokens one tier",
         ),
         ("\"carry\"", "\"melt\"", "compensation = \"melt\""),
         ("weight_bits = 4", "weight_bits = 16", "weight_bits = 16"),
@@ -74,6 +74,22 @@ fn mistakes_are_named() {
         ("round_to = 16", "round_to = 0", "round_to = 0"),
         ("round_to = 16", "round_too = 16", "round_too"),
         ("rotation = false", "", "missing field `rotation`"),
+        (
+            "rotation = false",
+            "rotation = false\nimportance = \"luck\"",
+            "importance = \"luck\": must be \"cumulative\" or",
+        ),
+        ("rotation = false", "rotation = false\nrank = 0", "rank = 0"),
+        (
+            "rotation = false",
+            "rotation = false\ngroup = 100000",
+            "group = 100000",
+        ),
+        (
+            "r0 = 0.35",
+            "r0 = 0.35\ncompensation = \"melt\"",
+            "layer 1: plan: compensation = \"melt\"",
+        ),
         ("format = 1", "format = 2", "format = 2"),
         ("format = 1", "format = ", "plan: "),
     ] {

@@ -57,8 +57,8 @@ pub struct Interval {
 /// [`Error::Lengths`] when the systems have different numbers of items; [`Error::NoItems`];
 /// [`Error::BootstrapOptions`]; [`Error::Undefined`].
 pub fn compare(
-    system: &impl CountedMetric,
-    baseline: &impl CountedMetric,
+    system: &(impl CountedMetric + ?Sized),
+    baseline: &(impl CountedMetric + ?Sized),
     options: &BootstrapOptions,
 ) -> Result<Interval> {
     if system.items() != baseline.items() {

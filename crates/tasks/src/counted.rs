@@ -4,6 +4,7 @@
 //! takes one count per item; what does not depend on the counts (sorting, mostly) is done once.
 
 use crate::Result;
+use crate::entities::EntityCounts;
 use crate::metrics::{Confusion, check_lengths, check_scores};
 
 /// A metric that can be computed on any multiset of its items.
@@ -79,6 +80,97 @@ impl CountedMetric for CountedLabels {
             LabelMetric::Accuracy => confusion.accuracy(),
             LabelMetric::F1 => confusion.f1(),
             LabelMetric::Matthews => confusion.matthews(),
+        })
+    }
+}
+
+/// The mean of values between 0 and 1 that come in groups; the groups are the items, so that values
+/// which depend on each other are drawn together (a cluster bootstrap). A group weighs as much as it
+/// has values.
+#[derive(Debug, Clone)]
+pub struct CountedMean {
+    /// Per group: the sum of its values, and their number.
+    groups: Vec<(f64, f64)>,
+}
+
+impl CountedMean {
+    /// Takes the values of each group.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoItems`](crate::Error::NoItems) where there is no value at all.
+    pub fn new<G: AsRef<[f64]>>(groups: impl IntoIterator<Item = G>) -> Result<CountedMean> {
+        let group = |values: &[f64]| (values.iter().sum(), values.len() as f64);
+        let groups: Vec<(f64, f64)> = groups.into_iter().map(|g| group(g.as_ref())).collect();
+        if groups.iter().all(|(_, values)| *values == 0.0) {
+            return Err(crate::Error::NoItems);
+        }
+        Ok(CountedMean { groups })
+    }
+}
+
+impl CountedMetric for CountedMean {
+    fn items(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn points(&self, counts: &[u32]) -> Option<f64> {
+        let [mut sum, mut values] = [0.0; 2];
+        for (group, &count) in self.groups.iter().zip(counts) {
+            sum += f64::from(count) * group.0;
+            values += f64::from(count) * group.1;
+        }
+        (values > 0.0).then(|| 100.0 * sum / values)
+    }
+}
+
+/// Which metric of found entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntityMetric {
+    /// The harmonic mean of precision and recall.
+    F1,
+    /// The share of the predicted entities that are right.
+    Precision,
+    /// The share of the true entities that were found.
+    Recall,
+}
+
+/// A metric of one system's predicted entities, over all kinds of them together; the items are
+/// sentences. 0 where nothing was predicted or nothing is true.
+#[derive(Debug, Clone)]
+pub struct CountedEntities {
+    metric: EntityMetric,
+    sentences: Vec<EntityCounts>,
+}
+
+impl CountedEntities {
+    /// Takes the counts of each sentence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoItems`](crate::Error::NoItems).
+    pub fn new(metric: EntityMetric, sentences: Vec<EntityCounts>) -> Result<CountedEntities> {
+        if sentences.is_empty() {
+            return Err(crate::Error::NoItems);
+        }
+        Ok(CountedEntities { metric, sentences })
+    }
+}
+
+impl CountedMetric for CountedEntities {
+    fn items(&self) -> usize {
+        self.sentences.len()
+    }
+
+    fn points(&self, counts: &[u32]) -> Option<f64> {
+        let mut sum = EntityCounts::default();
+        for (sentence, &count) in self.sentences.iter().zip(counts) {
+            sum.add(sentence, u64::from(count));
+        }
+        Some(match self.metric {
+            EntityMetric::F1 => sum.f1(),
+            EntityMetric::Precision => sum.precision(),
+            EntityMetric::Recall => sum.recall(),
         })
     }
 }

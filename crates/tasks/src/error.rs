@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use dtatrans_model::ModelError;
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -88,6 +90,34 @@ pub enum Error {
         /// The field's text.
         found: String,
     },
+    /// A line is not what its format has there.
+    #[error("{}:{line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What was expected, and what was found.
+        reason: String,
+    },
+    /// A JSON file does not have its format's fields.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The field, and its line and column.
+        source: serde_json::Error,
+    },
+    /// A field of a JSON file has a value that makes no sense.
+    #[error("{}: {field}: {reason}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field, from the outermost object on.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Two rows carry the same identifier.
     #[error("{}:{line}: the id {id:?} was used before", path.display())]
     DuplicateId {
@@ -172,6 +202,46 @@ pub enum Error {
         iterations: usize,
         /// Largest absolute component of the gradient.
         gradient: f64,
+    },
+    /// Every text of a task occurs in the files that it excludes.
+    #[error("no text is left: all {items} occur in the excluded files")]
+    AllExcluded {
+        /// The number of texts.
+        items: usize,
+    },
+    /// Windows that the model cannot take, or too short to hold a token.
+    #[error("windows of {tokens} tokens: must be {least} to {most} for this model")]
+    WindowLength {
+        /// Tokens asked for, special ones included.
+        tokens: usize,
+        /// The least possible.
+        least: usize,
+        /// The model's limit.
+        most: usize,
+    },
+    /// No article is long enough to have a passage and its continuation.
+    #[error("none of the {articles} {part} articles has two windows of {tokens} tokens")]
+    NoContinuation {
+        /// Articles of the part.
+        articles: usize,
+        /// The part's name.
+        part: &'static str,
+        /// Tokens of a window.
+        tokens: usize,
+    },
+    /// A text cannot be encoded.
+    #[error("text {number}: {source}")]
+    Encode {
+        /// Its number, from 1.
+        number: usize,
+        /// Why.
+        source: ModelError,
+    },
+    /// A task that learns from outputs was scored before it did.
+    #[error("task {task}: must be trained before it is scored")]
+    Untrained {
+        /// The task.
+        task: &'static str,
     },
     /// The model gives something else than the task needs.
     #[error("task {task}: the model must be {needed}")]

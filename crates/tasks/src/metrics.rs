@@ -113,7 +113,7 @@ impl Confusion {
 }
 
 /// `100 * part / whole`, and 0 for a whole of 0.
-fn points(part: f64, whole: f64) -> f64 {
+pub(crate) fn points(part: f64, whole: f64) -> f64 {
     if whole == 0.0 {
         0.0
     } else {

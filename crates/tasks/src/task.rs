@@ -1,179 +1,263 @@
-//! Labelled data sets as tasks: which texts a model runs on, and how its outputs
+//! Labelled data sets as tasks: which inputs a model runs on, and how its outputs
 //! are scored.
 //!
-//! A new task is a type that implements [`Task`] and an entry of [`open`].
+//! A new task is a file of this folder with a type that implements [`Task`], and an entry of
+//! [`TaskSource`].
 
-use std::path::Path;
+mod continuation;
+mod labels;
+mod probed;
+mod questions;
+mod similarity;
+mod tags;
 
-use dtatrans_model::{Head, Output};
+use std::path::{Path, PathBuf};
 
-use crate::counted::{CountedLabels, CountedMetric, CountedSpearman, LabelMetric};
-use crate::data::{cola, sst2, stsb};
+use dtatrans_model::{Encoding, Head, Output, TextTokenizer};
+
+use self::continuation::Continuation;
+use self::labels::Labels;
+use self::probed::Probed;
+use self::questions::Questions;
+use self::similarity::Similarity;
+use self::tags::Tags;
+use crate::counted::CountedMetric;
+use crate::data::{conll, movie_reviews, read_all, squad, stsb, wikitext};
 use crate::{Error, Result};
 
-/// The built-in tasks.
+pub use self::similarity::cosine;
+
+/// A task and where its data is. Where several files are given, they are taken as one, one after
+/// the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskSource {
+    /// STS-B: the similarity of sentences.
+    StsB(Vec<PathBuf>),
+    /// SST-2: sentiment.
+    Sst2(Vec<PathBuf>),
+    /// CoLA: acceptability.
+    Cola(Vec<PathBuf>),
+    /// Sentiment of movie-review snippets, none of which is in SST-2's files.
+    MovieSnippets {
+        /// Files of [`movie_reviews`].
+        snippets: Vec<PathBuf>,
+        /// SST-2 files whose sentences are left out.
+        exclude: Vec<PathBuf>,
+    },
+    /// Sentiment by a probe on embeddings.
+    Probe(ProbeFiles),
+    /// WikiText: find the continuation of a passage.
+    LongText {
+        /// WikiText files.
+        articles: Vec<PathBuf>,
+        /// Which half of the articles.
+        part: Part,
+        /// The most tokens of a window, special ones included.
+        window_tokens: usize,
+    },
+    /// CoNLL-2003: named entities.
+    Conll(Vec<PathBuf>),
+    /// SQuAD: answers as spans of a text.
+    Squad(Vec<PathBuf>),
+}
+
+/// Where a probe's texts come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeFiles {
+    /// The two parts of the sample that [`split`](crate::split::split) draws from a file of
+    /// [`movie_reviews`].
+    MovieReviews(PathBuf),
+    /// Files of [`labelled`](crate::data::labelled) texts.
+    Labelled {
+        /// Texts to train on.
+        train: Vec<PathBuf>,
+        /// Texts to test on.
+        test: Vec<PathBuf>,
+    },
+}
+
+/// Half of a set that has no split of its own: choose on one, report the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TaskKind {
-    /// STS-B, sentence similarity.
-    StsB,
-    /// SST-2, sentiment.
-    Sst2,
-    /// CoLA, acceptability.
-    Cola,
+pub enum Part {
+    /// Items 0, 2, 4, ...
+    Choosing,
+    /// Items 1, 3, 5, ...
+    Reporting,
+}
+
+impl Part {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Choosing => "choosing",
+            Part::Reporting => "reporting",
+        }
+    }
+
+    /// The items of this part, in their order.
+    pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
+        let skipped = match self {
+            Part::Choosing => 0,
+            Part::Reporting => 1,
+        };
+        items.into_iter().skip(skipped).step_by(2).collect()
+    }
 }
 
 /// A labelled data set.
-pub trait Task {
+pub trait Task: Sync {
     /// Its short name.
     fn name(&self) -> &'static str;
 
-    /// The name of its metric, which is in points (x 100).
-    fn metric(&self) -> &'static str;
+    /// The names of its metrics, which are in points (x 100); the first is the one that counts.
+    fn metrics(&self) -> &'static [&'static str];
 
-    /// Number of labelled items.
-    fn items(&self) -> usize;
+    /// The name of the metric that counts.
+    fn metric(&self) -> &'static str {
+        self.metrics()[0]
+    }
 
-    /// The texts to run a model on.
-    fn texts(&self) -> Vec<&str>;
+    /// The texts, in order, of a task whose inputs do not depend on the model; none otherwise.
+    fn texts(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
-    /// The metric of a model's outputs, one per text of [`texts`](Task::texts).
+    /// The metric that counts of a model's outputs, one per text of [`texts`](Task::texts).
     ///
     /// # Errors
     ///
-    /// [`Error::Head`] if the model gives something else than the task needs.
-    fn score(&self, outputs: &[Output], head: &Head) -> Result<Box<dyn CountedMetric>>;
+    /// [`Error::Head`] if the model gives something else than the task needs, or the task's inputs
+    /// depend on the model: those are scored by [`Prepared::score`].
+    fn score(&self, _outputs: &[Output], _head: &Head) -> Result<Box<dyn CountedMetric>> {
+        Err(Error::Head {
+            task: self.name(),
+            needed: "prepared for",
+        })
+    }
+
+    /// Encodes the task's texts for a model with this tokenizer and head.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Head`] if the model gives something else than the task needs, [`Error::Encode`] if
+    /// a text cannot be encoded, and what the task itself says.
+    fn prepare(&self, tokenizer: &TextTokenizer, head: &Head) -> Result<Box<dyn Prepared + '_>>;
 }
 
-/// Reads a task's data from a file in its public format.
+/// A task made ready for a model.
+pub trait Prepared: Sync {
+    /// Number of labelled items: what the metrics are means over.
+    fn items(&self) -> usize;
+
+    /// What to run the model on.
+    fn inputs(&self) -> &[Encoding];
+
+    /// What to run the model on at f32 before anything is scored, for [`train`](Prepared::train);
+    /// for most tasks nothing.
+    fn training_inputs(&self) -> &[Encoding] {
+        &[]
+    }
+
+    /// Learns from the outputs of [`training_inputs`](Prepared::training_inputs).
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be learned from them.
+    fn train(&mut self, _outputs: &[Output]) -> Result<()> {
+        Ok(())
+    }
+
+    /// The metrics of a model's outputs, one output per input, in the order of [`Task::metrics`].
+    /// Their items are what is drawn together in a resample.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lengths`] for another number of outputs, [`Error::Untrained`].
+    fn score(&self, outputs: &[Output]) -> Result<Vec<Box<dyn CountedMetric>>>;
+}
+
+impl TaskSource {
+    /// Reads the task's data from files in its public format.
+    ///
+    /// # Errors
+    ///
+    /// What [`crate::data`]'s readers refuse, and [`Error::AllExcluded`].
+    pub fn open(&self) -> Result<Box<dyn Task>> {
+        Ok(match self {
+            TaskSource::StsB(files) => Box::new(Similarity::new(read_all(files, stsb::read)?)),
+            TaskSource::Sst2(files) => Box::new(Labels::sst2(files)?),
+            TaskSource::Cola(files) => Box::new(Labels::cola(files)?),
+            TaskSource::MovieSnippets { snippets, exclude } => {
+                let snippets = read_all(snippets, movie_reviews::read)?;
+                Box::new(Labels::movie_snippets(snippets, exclude)?)
+            }
+            TaskSource::Probe(files) => Box::new(Probed::read(files)?),
+            TaskSource::LongText {
+                articles,
+                part,
+                window_tokens,
+            } => Box::new(Continuation::new(
+                read_all(articles, wikitext::read)?,
+                *part,
+                *window_tokens,
+            )),
+            TaskSource::Conll(files) => Box::new(Tags::new(read_all(files, conll::read)?)),
+            TaskSource::Squad(files) => Box::new(Questions::new(read_all(files, squad::read)?)),
+        })
+    }
+}
+
+/// The tasks of one file of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// [`TaskSource::StsB`].
+    StsB,
+    /// [`TaskSource::Sst2`].
+    Sst2,
+    /// [`TaskSource::Cola`].
+    Cola,
+}
+
+/// Reads a task of one file of texts.
 ///
 /// # Errors
 ///
-/// What [`crate::data`]'s readers refuse.
+/// Those of [`TaskSource::open`].
 pub fn open(kind: TaskKind, file: &Path) -> Result<Box<dyn Task>> {
-    Ok(match kind {
-        TaskKind::StsB => Box::new(Similarity(stsb::read(file)?)),
-        TaskKind::Sst2 => Box::new(Labels {
-            name: "sst2",
-            metric: LabelMetric::Accuracy,
-            rows: sst2::read(file)?
-                .into_iter()
-                .map(|row| (row.sentence, row.positive))
-                .collect(),
-        }),
-        TaskKind::Cola => Box::new(Labels {
-            name: "cola",
-            metric: LabelMetric::Matthews,
-            rows: cola::read(file)?
-                .into_iter()
-                .map(|row| (row.sentence, row.acceptable))
-                .collect(),
-        }),
-    })
-}
-
-/// Cosine of two sentences' embeddings against people's scores, by rank.
-struct Similarity(Vec<stsb::SentencePair>);
-
-impl Task for Similarity {
-    fn name(&self) -> &'static str {
-        "stsb"
-    }
-
-    fn metric(&self) -> &'static str {
-        "spearman"
-    }
-
-    fn items(&self) -> usize {
-        self.0.len()
-    }
-
-    fn texts(&self) -> Vec<&str> {
-        self.0
-            .iter()
-            .flat_map(|pair| [pair.first.as_str(), pair.second.as_str()])
-            .collect()
-    }
-
-    fn score(&self, outputs: &[Output], head: &Head) -> Result<Box<dyn CountedMetric>> {
-        let Head::Sentence(_) = head else {
-            return Err(Error::Head {
-                task: self.name(),
-                needed: "a sentence encoder",
-            });
-        };
-        let (pairs, _) = outputs.as_chunks::<2>();
-        let predicted: Vec<f64> = pairs
-            .iter()
-            .map(|[a, b]| cosine(&a.value, &b.value))
-            .collect();
-        let truth: Vec<f64> = self.0.iter().map(|pair| pair.score).collect();
-        Ok(Box::new(CountedSpearman::new(&predicted, &truth)?))
-    }
-}
-
-/// A classifier's more probable label against the true one, 0 or 1.
-struct Labels {
-    name: &'static str,
-    metric: LabelMetric,
-    rows: Vec<(String, bool)>,
-}
-
-impl Task for Labels {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn metric(&self) -> &'static str {
-        match self.metric {
-            LabelMetric::Accuracy => "accuracy",
-            LabelMetric::F1 => "f1",
-            LabelMetric::Matthews => "matthews",
-        }
-    }
-
-    fn items(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn texts(&self) -> Vec<&str> {
-        self.rows.iter().map(|(text, _)| text.as_str()).collect()
-    }
-
-    fn score(&self, outputs: &[Output], head: &Head) -> Result<Box<dyn CountedMetric>> {
-        match head {
-            Head::Classifier { labels } if labels.len() == 2 => {}
-            _ => {
-                return Err(Error::Head {
-                    task: self.name,
-                    needed: "a classifier of two labels",
-                });
-            }
-        }
-        let predicted: Vec<bool> = outputs
-            .iter()
-            .map(|out| out.value[1] > out.value[0])
-            .collect();
-        let truth: Vec<bool> = self.rows.iter().map(|&(_, label)| label).collect();
-        Ok(Box::new(CountedLabels::new(
-            self.metric,
-            &predicted,
-            &truth,
-        )?))
-    }
-}
-
-/// The cosine of two vectors, 0 if one of them has no length.
-pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(&a, &b)| f64::from(a) * f64::from(b))
-            .sum()
+    let files = vec![file.to_owned()];
+    let source = match kind {
+        TaskKind::StsB => TaskSource::StsB(files),
+        TaskKind::Sst2 => TaskSource::Sst2(files),
+        TaskKind::Cola => TaskSource::Cola(files),
     };
-    let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    if lengths > 0.0 {
-        dot(a, b) / lengths
-    } else {
-        0.0
+    source.open()
+}
+
+/// Encodes each text.
+fn encode<'t>(
+    tokenizer: &TextTokenizer,
+    texts: impl IntoIterator<Item = &'t str>,
+) -> Result<Vec<Encoding>> {
+    let encode = |(text, number)| {
+        tokenizer
+            .encode(text)
+            .map_err(|source| Error::Encode { number, source })
+    };
+    texts.into_iter().zip(1..).map(encode).collect()
+}
+
+/// That there is one output per input.
+fn check_outputs(outputs: &[Output], inputs: &[Encoding]) -> Result<()> {
+    crate::metrics::check_lengths("outputs against inputs", outputs.len(), inputs.len())
+}
+
+/// That the model is a sentence encoder.
+fn check_encoder(task: &'static str, head: &Head) -> Result<()> {
+    match head {
+        Head::Sentence(_) => Ok(()),
+        _ => Err(Error::Head {
+            task,
+            needed: "a sentence encoder",
+        }),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use dtatrans_tasks::Error;
-use dtatrans_tasks::data::{cola, movie_reviews, sst2, stsb};
+use dtatrans_tasks::data::{cola, conll, labelled, movie_reviews, squad, sst2, stsb, wikitext};
 use proptest::prelude::*;
 
 /// The message that a user sees.
@@ -53,6 +53,136 @@ fn movie_review_rows() {
     assert_eq!(rows[0].text, "Dull.");
     assert_eq!(rows[1].text, "the clich\u{e9}s\u{2028}disappear");
     assert_eq!([rows[0].positive(), rows[1].positive()], [false, true]);
+}
+
+#[test]
+fn labelled_texts_with_and_without_a_header() {
+    let plain = labelled::parse(b"1\tgood film\n0\tbad\r\n", path()).unwrap();
+    assert_eq!(plain[0].text, "good film");
+    assert_eq!([plain[0].positive, plain[1].positive], [true, false]);
+    let headed = labelled::parse(b"sentence\tlabel\ngood film\t1\nbad\t0\n", path()).unwrap();
+    assert_eq!(headed, plain);
+    assert_eq!(
+        message(labelled::parse(b"1\tgood\n2\tbad\n", path())),
+        "data.tsv:2: expected the label 0 or 1, found \"2\""
+    );
+}
+
+#[test]
+fn wikitext_articles() {
+    let text = " \n = Brool = \n \n The brool is a <unk> . \n = not a title = \n It grows . \n \n\
+        = = Care = = \n \n Water it . \n \n = = = Soil = = = \n\n = Tarn = Vindel = \n \n Deep . \n";
+    let articles = wikitext::parse(text.as_bytes(), path()).unwrap();
+    let titles: Vec<&str> = articles.iter().map(|a| a.title.as_str()).collect();
+    assert_eq!(titles, ["Brool", "Tarn = Vindel"]);
+    let words: Vec<&str> = articles[0].words().collect();
+    assert_eq!(
+        words.join(" "),
+        "Brool The brool is a <unk> . not a title It grows . Care Water it . Soil"
+    );
+    assert_eq!(articles[1].lines, ["Tarn = Vindel", "Deep ."]);
+    assert_eq!(
+        message(wikitext::parse(b"\n\n text \n", path())),
+        "data.tsv:3: expected a title line \" = Title = \", found \"text\""
+    );
+    assert_eq!(
+        message(wikitext::parse(b" \n\n", path())),
+        "data.tsv: no rows"
+    );
+}
+
+#[test]
+fn conll_sentences() {
+    let text = b"-DOCSTART- -X- -X- O\n\nMira NNP I-NP I-PER\nsings VBZ I-VP O\r\n\n\n\
+        -DOCSTART- O\n\nTarn NNP I-NP B-LOC";
+    let sentences = conll::parse(text, path()).unwrap();
+    assert_eq!(sentences.len(), 2);
+    assert_eq!(sentences[0].words, ["Mira", "sings"]);
+    assert_eq!(sentences[0].tags, ["I-PER", "O"]);
+    assert_eq!(sentences[1].tags, ["B-LOC"]);
+    for (text, want) in [
+        (
+            "a O\nb",
+            "data.tsv:2: expected a word and its tag, found one column",
+        ),
+        ("a O\n\nb X O", "data.tsv:3: expected 2 columns, found 3"),
+        (
+            "a PER\n",
+            "data.tsv:1: expected a tag O, B-..., I-..., E-... or S-..., found \"PER\"",
+        ),
+        ("-DOCSTART- O\n\n", "data.tsv: no rows"),
+        ("", "data.tsv: no rows"),
+    ] {
+        assert_eq!(message(conll::parse(text.as_bytes(), path())), want);
+    }
+}
+
+/// A SQuAD file of one question.
+fn squad_file(version: &str, question: &str) -> Vec<u8> {
+    format!(
+        r#"{{"version": "{version}", "data": [{{"title": "Brools", "paragraphs": [
+            {{"context": "The brool is red.", "qas": [{question}]}}]}}]}}"#
+    )
+    .into_bytes()
+}
+
+#[test]
+fn squad_questions() {
+    let answered = r#"{"id": "q", "question": "Which colour?",
+        "answers": [{"text": "red", "answer_start": 13}, {"text": "is red", "answer_start": 10}]}"#;
+    let questions = squad::parse(&squad_file("1.1", answered), path()).unwrap();
+    assert_eq!(questions[0].question, "Which colour?");
+    assert_eq!(questions[0].context, "The brool is red.");
+    assert_eq!(questions[0].answers, ["red", "is red"]);
+    assert!(!questions[0].may_lack_answer);
+    let unanswerable = r#"{"id": "q", "question": "How old?", "answers": [],
+        "plausible_answers": [{"text": "red", "answer_start": 13}], "is_impossible": true}"#;
+    let both = [unanswerable, answered].join(",");
+    let questions = squad::parse(&squad_file("v2.0", &both), path()).unwrap();
+    assert!(questions.iter().all(|question| question.may_lack_answer));
+    assert!(questions[0].answers.is_empty());
+    let place = "data.tsv: data[0].paragraphs[0].qas[0]: ";
+    for (version, from, to, want) in [
+        (
+            "1.1",
+            r#""answers": ["#,
+            r#""answer": ["#,
+            "data.tsv: missing field `answers`",
+        ),
+        (
+            "1.1",
+            r#""text": "red","#,
+            "",
+            "data.tsv: missing field `text`",
+        ),
+        (
+            "1.1",
+            r#""id": "q""#,
+            r#""id": 7"#,
+            "data.tsv: invalid type: integer `7`",
+        ),
+        (
+            "v2.0",
+            r#""id": "q""#,
+            r#""id": "q", "is_impossible": true"#,
+            place,
+        ),
+    ] {
+        assert!(answered.contains(from), "{from}");
+        let file = squad_file(version, &answered.replacen(from, to, 1));
+        let error = message(squad::parse(&file, path()));
+        assert!(error.starts_with(want), "{error}");
+    }
+    let none = r#"{"id": "q", "question": "How old?", "answers": []}"#;
+    let error = message(squad::parse(&squad_file("1.1", none), path()));
+    assert_eq!(error, format!("{place}has no answers"));
+    assert_eq!(
+        message(squad::parse(&squad_file("1.1", ""), path())),
+        "data.tsv: no rows"
+    );
+    for bytes in [&b""[..], b"[", b"null", &[b'['; 100_000]] {
+        assert!(message(squad::parse(bytes, path())).starts_with("data.tsv: "));
+    }
 }
 
 #[test]
@@ -172,6 +302,8 @@ proptest! {
             prop_oneof![
                 Just(&b"\t"[..]), Just(&b"\n"[..]), Just(&b"\r\n"[..]), Just(&b"1"[..]),
                 Just(&b"\xc3"[..]), Just(&b"\xa9"[..]), Just(&b"\xef\xbb\xbf"[..]),
+                Just(&b" = "[..]), Just(&b"O\n"[..]), Just(&b"I-x"[..]), Just(&b"-DOCSTART-"[..]),
+                Just(&b"{\"data\":["[..]), Just(&b"]}"[..]),
                 Just(&b"sentence\tlabel\n"[..]), Just(&b"sentence1\tsentence2\tscore\n"[..]),
             ],
             0..20,
@@ -182,5 +314,9 @@ proptest! {
         let _ = sst2::parse(&bytes, path());
         let _ = cola::parse(&bytes, path());
         let _ = movie_reviews::parse(&bytes, path());
+        let _ = labelled::parse(&bytes, path());
+        let _ = wikitext::parse(&bytes, path());
+        let _ = conll::parse(&bytes, path());
+        let _ = squad::parse(&bytes, path());
     }
 }

@@ -1,10 +1,12 @@
 //! One file per command.
 
+mod calibrate;
 mod demo;
 mod eval;
 mod generate;
 mod models;
 mod run;
+mod search;
 mod simulate;
 mod trace;
 
@@ -26,8 +28,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Demo(arguments) => demo::run(arguments, isa, json),
         Command::Run(arguments) => run::run(arguments, isa, json),
         Command::Eval(arguments) => eval::run(arguments, isa, json),
+        Command::Calibrate(arguments) => calibrate::run(arguments, isa, json),
         Command::Trace(arguments) => trace::run(arguments, isa),
         Command::Simulate(arguments) => simulate::run(arguments, json),
+        Command::Search(arguments) => search::run(arguments, isa, json),
         Command::Models => models::run(json),
         Command::Completions { shell } => generate::completions(*shell),
         Command::Man { folder } => generate::manual(folder),

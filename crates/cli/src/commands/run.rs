@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Detail, Encoding, Engine, Head, Output, Precision};
 use dtatrans_precision::Tier;
@@ -26,6 +26,9 @@ struct Line<'a> {
     /// Probability of each label.
     #[serde(skip_serializing_if = "Option::is_none")]
     probabilities: Option<Vec<Probability<'a>>>,
+    /// The label of each token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_labels: Option<Vec<TokenLabel<'a>>>,
     /// Tokens by tier, summed over the layers; none at f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     tiers: Option<Tiers>,
@@ -38,6 +41,12 @@ struct Probability<'a> {
 }
 
 #[derive(Serialize)]
+struct TokenLabel<'a> {
+    token: &'a str,
+    label: &'a str,
+}
+
+#[derive(Serialize)]
 struct Tiers {
     eight: usize,
     four: usize,
@@ -47,6 +56,12 @@ struct Tiers {
 pub(crate) fn run(arguments: &RunArguments, isa: Isa, json: bool) -> Result<()> {
     let texts = texts::read(&arguments.texts)?;
     let checkpoint = model::open(&arguments.model)?;
+    if checkpoint.head == Head::Span {
+        bail!(
+            "--model {}: answers questions about a text: see `dtatrans eval --task squad`",
+            arguments.model.model
+        );
+    }
     let precision = match precision::asked(&arguments.precision, &checkpoint)? {
         Some(precision) => precision,
         None => Precision::Plan(precision::default_plan(&checkpoint)?),
@@ -72,7 +87,7 @@ pub(crate) fn run(arguments: &RunArguments, isa: Isa, json: bool) -> Result<()> 
 
 fn line<'a>(
     text: &'a str,
-    input: &Encoding,
+    input: &'a Encoding,
     plan: &'a str,
     result: &'a Output,
     head: &'a Head,
@@ -85,6 +100,7 @@ fn line<'a>(
         embedding: None,
         label: None,
         probabilities: None,
+        token_labels: None,
         tiers: (!result.tiers.is_empty()).then(|| {
             let count = |tier| {
                 result
@@ -105,15 +121,31 @@ fn line<'a>(
         Head::Sentence(_) => line.embedding = Some(&result.value),
         Head::Classifier { labels } => {
             let probabilities = softmax(&result.value);
-            let best =
-                (0..labels.len()).max_by(|&a, &b| result.value[a].total_cmp(&result.value[b]));
-            line.label = best.map(|best| labels[best].as_str());
+            line.label = Some(best(labels, &result.value));
             let pairs = labels.iter().zip(probabilities);
             let pairs = pairs.map(|(label, probability)| Probability { label, probability });
             line.probabilities = Some(pairs.collect());
         }
+        Head::Tokens { labels } => {
+            let logits = result.value.chunks_exact(labels.len());
+            let labelled = input.tokens.iter().zip(logits);
+            let labelled = labelled.map(|(token, logits)| TokenLabel {
+                token,
+                label: best(labels, logits),
+            });
+            line.token_labels = Some(labelled.collect());
+        }
+        // Needs a question and a text; refused before it runs.
+        Head::Span => {}
     }
     line
+}
+
+/// The label of the highest logit, of equals the first.
+fn best<'a>(labels: &'a [String], logits: &[f32]) -> &'a str {
+    let places = (0..labels.len()).rev();
+    let best = places.max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+    best.map_or("", |best| &labels[best])
 }
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
@@ -152,6 +184,9 @@ fn write_text(out: &mut dyn Write, line: &Line) -> Result<()> {
             first.join(", "),
             embedding.len()
         )?;
+    }
+    for pair in line.token_labels.iter().flatten() {
+        writeln!(out, "  {:24} {}", pair.token, pair.label)?;
     }
     for pair in line.probabilities.iter().flatten() {
         let mark = if Some(pair.label) == line.label {

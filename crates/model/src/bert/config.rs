@@ -31,6 +31,46 @@ pub struct BertConfig {
     pub hidden_act: String,
 }
 
+/// What kind of model a checkpoint is, by the name of its class in Hugging Face
+/// transformers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Architecture {
+    /// The encoder alone.
+    Encoder,
+    /// A label per text.
+    Classifier,
+    /// A label per token.
+    TokenClassifier,
+    /// The span of an answer.
+    QuestionAnswering,
+}
+
+impl Architecture {
+    const NAMES: [(&str, Architecture); 4] = [
+        ("BertModel", Architecture::Encoder),
+        ("BertForSequenceClassification", Architecture::Classifier),
+        ("BertForTokenClassification", Architecture::TokenClassifier),
+        ("BertForQuestionAnswering", Architecture::QuestionAnswering),
+    ];
+
+    /// Reads the field `architectures`; an encoder if there is none.
+    pub(crate) fn read(fields: &Fields) -> Result<Architecture, ModelError> {
+        let names: Vec<String> = fields.find("architectures")?.unwrap_or_default();
+        let known = match &names[..] {
+            [] => return Ok(Architecture::Encoder),
+            [name] => Self::NAMES.iter().find(|(known, _)| known == name),
+            _ => None,
+        };
+        known.map(|(_, architecture)| *architecture).ok_or_else(|| {
+            let known = Self::NAMES.map(|(name, _)| name);
+            fields.refuse(
+                "architectures",
+                format!("{names:?}: must be one of {known:?}"),
+            )
+        })
+    }
+}
+
 impl BertConfig {
     /// Reads and checks the file.
     pub(crate) fn read(fields: &Fields) -> Result<BertConfig, ModelError> {
@@ -78,20 +118,8 @@ impl BertConfig {
         Ok(config)
     }
 
-    /// The labels, if the checkpoint is a sequence classifier.
-    pub(crate) fn labels(fields: &Fields) -> Result<Option<Vec<String>>, ModelError> {
-        let architectures: Vec<String> = fields.find("architectures")?.unwrap_or_default();
-        match &architectures[..] {
-            [] => return Ok(None),
-            [name] if name == "BertModel" => return Ok(None),
-            [name] if name == "BertForSequenceClassification" => {}
-            names => {
-                let reason = format!(
-                    "{names:?}: must be [\"BertModel\"] or [\"BertForSequenceClassification\"]"
-                );
-                return Err(fields.refuse("architectures", reason));
-            }
-        }
+    /// The labels of a classifier.
+    pub(crate) fn labels(fields: &Fields) -> Result<Vec<String>, ModelError> {
         let names: BTreeMap<String, Value> = fields.get("id2label")?;
         if names.is_empty() {
             return Err(fields.refuse("id2label", "is empty".into()));
@@ -105,10 +133,7 @@ impl BertConfig {
                 Err(fields.refuse("id2label", reason))
             }
         };
-        (0..names.len())
-            .map(label)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        (0..names.len()).map(label).collect()
     }
 
     /// Width of one head.

@@ -83,18 +83,41 @@ impl DenseBert {
         lengths: &[usize],
         mut after: impl FnMut(&[f32]),
     ) {
-        for layer in &self.layers {
-            let fused = self.linear(states, &layer.query_key_value);
-            let context = self.attention(&fused, lengths);
-            let mut attended = self.linear(&context, &layer.output);
-            self.add_norm(&mut attended, states, &layer.attention_norm);
-            let mut wide = self.linear(&attended, &layer.up);
-            vector::gelu(self.isa, &mut wide);
-            let mut out = self.linear(&wide, &layer.down);
-            self.add_norm(&mut out, &attended, &layer.output_norm);
+        for index in 0..self.layers.len() {
+            let attended = self.attended(index, states, lengths);
+            let mut out = self.feed_forward(index, &attended);
+            self.add_norm(&mut out, &attended, &self.layers[index].output_norm);
             *states = out;
             after(states);
         }
+    }
+
+    /// What a layer adds to states before its last norm.
+    pub(crate) fn change(&self, index: usize, states: &[f32], lengths: &[usize]) -> Vec<f32> {
+        let attended = self.attended(index, states, lengths);
+        let mut change = self.feed_forward(index, &attended);
+        for ((change, attended), state) in change.iter_mut().zip(attended).zip(states) {
+            *change += attended - state;
+        }
+        change
+    }
+
+    /// The states after a layer's attention and its norm.
+    fn attended(&self, index: usize, states: &[f32], lengths: &[usize]) -> Vec<f32> {
+        let layer = &self.layers[index];
+        let fused = self.linear(states, &layer.query_key_value);
+        let context = self.attention(&fused, lengths);
+        let mut attended = self.linear(&context, &layer.output);
+        self.add_norm(&mut attended, states, &layer.attention_norm);
+        attended
+    }
+
+    /// What a layer's feed-forward network makes of rows.
+    pub(crate) fn feed_forward(&self, index: usize, rows: &[f32]) -> Vec<f32> {
+        let layer = &self.layers[index];
+        let mut wide = self.linear(rows, &layer.up);
+        vector::gelu(self.isa, &mut wide);
+        self.linear(&wide, &layer.down)
     }
 
     fn linear(&self, rows: &[f32], layer: &Packed) -> Vec<f32> {

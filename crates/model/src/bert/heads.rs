@@ -1,5 +1,6 @@
 //! From the last hidden states of one sequence to what the user asked for, at
-//! f32 under every plan: pooler and classifier see one token of it.
+//! f32 under every plan. Pooler and classifier of a text see one token of it; a
+//! read-out of every token sees each, at 0 bits in its last state.
 
 use dtatrans_kernels::{Isa, vector};
 
@@ -18,6 +19,8 @@ pub(crate) enum ReadOut {
         pooler: Linear,
         classifier: Linear,
     },
+    /// A linear layer on every token.
+    EveryToken(Linear),
 }
 
 impl ReadOut {
@@ -36,13 +39,12 @@ impl ReadOut {
             },
             Head::Classifier { labels } => ReadOut::Classifier {
                 pooler: Source::new(tensors).linear("pooler.dense", d, d)?,
-                classifier: Linear {
-                    weight: tensors.read("classifier.weight", &[labels.len(), d])?,
-                    bias: tensors.read("classifier.bias", &[labels.len()])?,
-                    n: labels.len(),
-                    k: d,
-                },
+                classifier: on_top(tensors, "classifier", labels.len(), d)?,
             },
+            Head::Tokens { labels } => {
+                ReadOut::EveryToken(on_top(tensors, "classifier", labels.len(), d)?)
+            }
+            Head::Span => ReadOut::EveryToken(on_top(tensors, "qa_outputs", 2, d)?),
         })
     }
 
@@ -51,11 +53,13 @@ impl ReadOut {
         match self {
             ReadOut::Sentence { pooling, .. } => *pooling == Pooling::Cls,
             ReadOut::Classifier { .. } => true,
+            ReadOut::EveryToken(_) => false,
         }
     }
 
-    /// The embedding or the logits of one sequence: `states` of shape
-    /// (tokens, hidden); `computed` flags the tokens computed in the last layer.
+    /// The embedding or the logits of one sequence, of a read-out of every token
+    /// (tokens, labels): `states` of shape (tokens, hidden); `computed` flags
+    /// the tokens computed in the last layer.
     pub(crate) fn apply(&self, states: &[f32], computed: &[bool]) -> Vec<f32> {
         let width = states.len() / computed.len();
         let first = &states[..width];
@@ -78,8 +82,22 @@ impl ReadOut {
                 let pooled: Vec<f32> = apply(pooler, first).iter().map(|x| x.tanh()).collect();
                 apply(classifier, &pooled)
             }
+            ReadOut::EveryToken(linear) => states
+                .chunks_exact(width)
+                .flat_map(|state| apply(linear, state))
+                .collect(),
         }
     }
+}
+
+/// A linear layer that stands beside the encoder, whose name no `bert.` begins.
+fn on_top(tensors: &Tensors, name: &str, n: usize, k: usize) -> Result<Linear, ModelError> {
+    Ok(Linear {
+        weight: tensors.read(&format!("{name}.weight"), &[n, k])?,
+        bias: tensors.read(&format!("{name}.bias"), &[n])?,
+        n,
+        k,
+    })
 }
 
 /// The mean of the rows that are flagged.

@@ -5,9 +5,11 @@ mod config;
 mod dense;
 mod embeddings;
 mod heads;
+mod least_squares;
 mod planned;
 mod weights;
 
+pub(crate) use config::Architecture;
 pub use config::BertConfig;
 pub(crate) use dense::DenseBert;
 pub(crate) use embeddings::Embeddings;

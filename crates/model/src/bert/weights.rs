@@ -18,6 +18,7 @@ pub(crate) struct Linear {
 }
 
 /// Gain and bias of a layer normalisation.
+#[derive(Clone)]
 pub(super) struct Norm {
     pub(super) gain: Vec<f32>,
     pub(super) bias: Vec<f32>,

@@ -33,6 +33,19 @@ impl Folder {
         folder
     }
 
+    /// `tiny-bert` with one of the heads that read out every token, as a
+    /// checkpoint of this class.
+    pub fn head(architecture: &str) -> Folder {
+        let folder = Folder::new("tiny-bert");
+        folder.set("config.json", "/architectures", Some(json!([architecture])));
+        let labels = json!({"0": "O", "1": "B-x", "2": "I-x", "3": "B-y", "4": "I-y"});
+        folder.set("config.json", "/id2label", Some(labels));
+        let heads = super::data("tiny-bert-heads").join("heads.safetensors");
+        let heads = stored(&std::fs::read(heads).unwrap());
+        folder.edit_tensors(|tensors| tensors.extend(heads));
+        folder
+    }
+
     /// `tiny-bert` as a sentence encoder with this pooling mode.
     pub fn sentence(mode: &str, normalize: bool) -> Folder {
         let folder = Folder::new("tiny-bert");
@@ -76,17 +89,7 @@ impl Folder {
 
     /// Rewrites the weights as a whole file.
     pub fn edit_tensors(&self, edit: impl FnOnce(&mut Vec<Stored>)) {
-        let bytes = self.bytes("model.safetensors");
-        let mut tensors: Vec<Stored> = SafeTensors::deserialize(&bytes)
-            .unwrap()
-            .iter()
-            .map(|(name, view)| Stored {
-                name: name.into(),
-                dtype: view.dtype(),
-                shape: view.shape().into(),
-                data: view.data().into(),
-            })
-            .collect();
+        let mut tensors = stored(&self.bytes("model.safetensors"));
         edit(&mut tensors);
         let mut header = serde_json::Map::new();
         let mut data = Vec::new();
@@ -145,6 +148,20 @@ impl Stored {
             .flat_map(|&bytes| convert(f32::from_le_bytes(bytes)))
             .collect();
     }
+}
+
+/// The tensors of a safetensors file.
+fn stored(file: &[u8]) -> Vec<Stored> {
+    SafeTensors::deserialize(file)
+        .unwrap()
+        .iter()
+        .map(|(name, view)| Stored {
+            name: name.into(),
+            dtype: view.dtype(),
+            shape: view.shape().into(),
+            data: view.data().into(),
+        })
+        .collect()
 }
 
 /// Header and data of a safetensors file.

@@ -1,7 +1,6 @@
 //! The hidden state passes the layer unchanged.
 
 use super::Compensation;
-use crate::Bits;
 
 /// A 0-bit token keeps its hidden state unchanged through the layer. Nobody
 /// attends to it there; it may be computed again later.
@@ -14,13 +13,5 @@ impl Compensation for Carry {
 
     fn summary(&self) -> &'static str {
         "a 0-bit token keeps its hidden state through the layer"
-    }
-
-    fn may_return(&self) -> bool {
-        true
-    }
-
-    fn key_value_bits(&self) -> Option<Bits> {
-        None
     }
 }

@@ -1,7 +1,6 @@
 //! Nothing: the token leaves for good.
 
 use super::Compensation;
-use crate::Bits;
 
 /// A 0-bit token leaves for good, as in SpAtten's cascade token pruning
 /// (HPCA 2021, section III-A): the baseline without compensation. It is read
@@ -19,9 +18,5 @@ impl Compensation for Drop {
 
     fn may_return(&self) -> bool {
         false
-    }
-
-    fn key_value_bits(&self) -> Option<Bits> {
-        None
     }
 }

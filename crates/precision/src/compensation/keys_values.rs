@@ -17,10 +17,6 @@ impl Compensation for KeysValues {
         "a 0-bit token keeps its hidden state and still offers a 4-bit key and value"
     }
 
-    fn may_return(&self) -> bool {
-        true
-    }
-
     fn key_value_bits(&self) -> Option<Bits> {
         Some(Bits::Four)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::table;
 use crate::Result;
 
-const HEADER: &str = "sentence\tlabel";
+pub(super) const HEADER: &str = "sentence\tlabel";
 
 /// A sentence and its sentiment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,31 @@ pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
+/// The bytes of a file as text, without a byte order mark.
+pub(super) fn text_of<'t>(bytes: &'t [u8], path: &Path) -> Result<&'t str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|e| {
+        // The bytes before the error are valid by definition of `valid_up_to`.
+        let valid = String::from_utf8_lossy(&bytes[..e.valid_up_to()]);
+        let line_start = valid.rfind('\n').map_or(0, |at| at + 1);
+        Error::NotUtf8 {
+            path: path.to_owned(),
+            line: valid.matches('\n').count() + 1,
+            column: valid[line_start..].chars().count() + 1,
+        }
+    })
+}
+
+/// The lines of a text with their numbers. The line break at the end of the last line opens no
+/// further line.
+pub(super) fn lines_of(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let lines = text.split('\n');
+    lines
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .zip(1..)
+}
+
 /// One line of a table, split at tabs.
 pub(super) struct Row<'t, const COLUMNS: usize> {
     path: &'t Path,
@@ -28,25 +53,9 @@ pub(super) fn parse_rows<'t, const COLUMNS: usize, T>(
     header: Option<&'static str>,
     mut row: impl FnMut(&Row<'t, COLUMNS>) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        // The bytes before the error are valid by definition of `valid_up_to`.
-        let valid = String::from_utf8_lossy(&bytes[..e.valid_up_to()]);
-        let line_start = valid.rfind('\n').map_or(0, |at| at + 1);
-        Error::NotUtf8 {
-            path: path.to_owned(),
-            line: valid.matches('\n').count() + 1,
-            column: valid[line_start..].chars().count() + 1,
-        }
-    })?;
-    // The line break at the end of the last line opens no further line.
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let mut lines = text
-        .split('\n')
-        .map(|line| line.strip_suffix('\r').unwrap_or(line))
-        .zip(1..)
-        .peekable();
-    if text.is_empty() {
+    let text = text_of(bytes, path)?;
+    let mut lines = lines_of(text).peekable();
+    if text.is_empty() || text == "\n" {
         lines.next();
     }
     if let Some(expected) = header {

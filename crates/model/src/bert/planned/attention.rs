@@ -67,17 +67,12 @@ impl PlannedBert {
                     *sum += value;
                 }
             }
-            let tokens: Vec<usize> = keys.places[columns]
-                .iter()
-                .map(|place| place - sequence.start)
-                .collect();
-            sequence
-                .importance
-                .add_layer(&tokens, &received, self.heads, rows.len());
+            let places = &keys.places[columns];
+            sequence.add_gain(&self.plan, places, &received, self.heads * rows.len());
             if with_trace {
                 sequence.record.trace.push(trace::Layer {
                     tiers: sequence.record.tiers.last().cloned().unwrap_or_default(),
-                    importance: sequence.importance.scores().to_vec(),
+                    importance: sequence.scores.clone(),
                     heads: outputs.iter().map(HeadOutput::trace).collect(),
                 });
             }
@@ -95,17 +90,18 @@ impl PlannedBert {
         key_bits: &[Bits],
         channels: Range<usize>,
     ) -> HeadOutput {
+        let gemm = &self.quantizers.gemm;
         let (m, n, dim) = (query_bits.len(), key_bits.len(), channels.len());
         let width = query.len() / m;
 
         // One scale per token and head.
-        let isa = self.isa;
+        let isa = self.quantizers.isa;
         let values = channels.start + width..channels.end + width;
         let offset = |row: &[f32], bits, codes: &mut [u8]| {
-            vector::quantize_offset(isa, row, self.quantizer(bits), codes)
+            vector::quantize_offset(isa, row, self.quantizers.symmetric(bits), codes)
         };
         let signed = |row: &[f32], bits, codes: &mut [i8]| {
-            vector::quantize_symmetric(isa, row, self.quantizer(bits), codes)
+            vector::quantize_symmetric(isa, row, self.quantizers.symmetric(bits), codes)
         };
         let (query_codes, query_scales) =
             quantize_heads(query, width, channels.clone(), query_bits, offset);
@@ -119,8 +115,7 @@ impl PlannedBert {
             codes: &query_codes,
             zero_point: ZERO_POINT,
         };
-        self.gemm
-            .multiply(lhs, &self.gemm.pack(&key_codes, n, dim), &mut sums);
+        gemm.multiply(lhs, &gemm.pack(&key_codes, n, dim), &mut sums);
 
         let mut received = vec![0.0; n];
         let mut unsure_queries = 0;
@@ -134,15 +129,8 @@ impl PlannedBert {
             .zip(probability_codes.chunks_exact_mut(n))
             .enumerate()
         {
-            vector::dequantize(
-                self.isa,
-                sums,
-                query_scales[i],
-                &key_scales,
-                &zeros,
-                &mut row,
-            );
-            vector::softmax(self.isa, &mut row, scale);
+            vector::dequantize(isa, sums, query_scales[i], &key_scales, &zeros, &mut row);
+            vector::softmax(isa, &mut row, scale);
             let mut largest = 0.0f32;
             // The values' scales go into the probabilities, so that the sum
             // over tokens of different scales is one of plain integers.
@@ -156,7 +144,11 @@ impl PlannedBert {
             unsure_queries += u32::from(largest < trace::UNSURE_BELOW);
             let bits = self.plan.probability_bits.of(query_bits[i]);
             let limit = bits.unsigned_limit();
-            probability_scales.push(vector::quantize_unsigned(self.isa, &row, limit, codes));
+            probability_scales.push(vector::quantize_unsigned(isa, &row, limit, codes));
+        }
+
+        if self.plan.importance.weighs_values() {
+            weigh_by_norms(&mut received, &value_codes, &value_scales);
         }
 
         let mut sums = vec![0; m * dim];
@@ -164,11 +156,7 @@ impl PlannedBert {
             codes: &probability_codes,
             zero_point: 0,
         };
-        self.gemm.multiply(
-            lhs,
-            &self.gemm.pack_transposed(&value_codes, dim, n),
-            &mut sums,
-        );
+        gemm.multiply(lhs, &gemm.pack_transposed(&value_codes, dim, n), &mut sums);
         let context = sums
             .chunks_exact(dim)
             .zip(&probability_scales)
@@ -188,6 +176,26 @@ impl HeadOutput {
         trace::Head {
             magnitude: sum / self.context.len() as f32,
             unsure_queries: self.unsure_queries,
+        }
+    }
+}
+
+/// Multiplies what each key received by the norm of its value, relative to the
+/// mean norm.
+fn weigh_by_norms(received: &mut [f32], codes: &[i8], scales: &[f32]) {
+    let dim = codes.len() / scales.len().max(1);
+    let norms: Vec<f32> = codes
+        .chunks_exact(dim)
+        .zip(scales)
+        .map(|(row, scale)| {
+            let square: i32 = row.iter().map(|&code| i32::from(code).pow(2)).sum();
+            (square as f32).sqrt() * scale
+        })
+        .collect();
+    let mean = norms.iter().sum::<f32>() / norms.len().max(1) as f32;
+    if mean > 0.0 {
+        for (received, norm) in received.iter_mut().zip(norms) {
+            *received *= norm / mean;
         }
     }
 }

@@ -2,59 +2,83 @@
 //!
 //! At each layer the tokens of a sequence get their tiers from the importance
 //! that the layers before have left. Only computed tokens are gathered into the
-//! products; 0-bit tokens keep their state, and where the compensation says so
-//! still offer a key and a value. All matrix products multiply integers and
-//! scale after; everything that decides or quantizes looks at one sequence
-//! alone, so that neither the batch nor its order changes a bit.
+//! products; what a 0-bit token still does is its compensation. All matrix
+//! products multiply integers and scale after; everything that decides or
+//! quantizes looks at one sequence alone, so that neither the batch nor its
+//! order changes a bit.
 
 mod attention;
+mod balance;
+mod calibrate;
+mod change;
+mod prepare;
 mod rows;
 
-use dtatrans_kernels::vector::{self, Symmetric, ZERO_POINT};
-use dtatrans_kernels::{Int8Gemm, Isa, Lhs, PackedInt8};
-use dtatrans_precision::trace;
+use dtatrans_kernels::{Isa, vector};
+use dtatrans_precision::compensation::Change;
 use dtatrans_precision::workload::rotation_block;
-use dtatrans_precision::{Bits, Plan, Tier};
+use dtatrans_precision::{Bits, Calibration, Plan, Tier, trace};
 
-use self::rows::{Codes, Rows, Sequence, gather, select};
+use self::change::{AverageChanges, Estimator};
+use self::prepare::{Preparation, Quantized, Quantizers};
+use self::rows::{LayerRows, Sequence, gather, select, select_codes};
 use super::BertConfig;
-use super::weights::{Linear, Norm, Source};
+use super::weights::{Norm, Source};
 use crate::{Encoding, ModelError, Tensors};
 
 /// BERT's layers, quantized as a plan asks.
 pub(crate) struct PlannedBert {
-    gemm: Int8Gemm,
-    isa: Isa,
+    quantizers: Quantizers,
     plan: Plan,
     heads: usize,
     epsilon: f32,
     layers: Vec<Layer>,
+    /// One score per token id, in units of the mean; may be empty.
+    prior: Vec<f32>,
 }
 
 struct Layer {
+    input: Preparation,
     query: Quantized,
     /// W_k and W_v side by side.
     key_value: Quantized,
+    context: Preparation,
     output: Quantized,
     attention_norm: Norm,
+    attended: Preparation,
     up: Quantized,
+    wide: Preparation,
     down: Quantized,
     output_norm: Norm,
+    /// Where the plan estimates the change of 0-bit tokens.
+    estimator: Option<Estimator>,
 }
 
-/// A linear layer with integer weights, one scale per output channel.
-struct Quantized {
-    weights: PackedInt8,
-    scales: Vec<f32>,
-    bias: Vec<f32>,
+impl Layer {
+    fn width(&self) -> usize {
+        self.output_norm.gain.len()
+    }
 }
 
 /// What happened to one sequence.
 pub(crate) struct Record {
     /// One entry per layer and token.
     pub(crate) tiers: Vec<Vec<Tier>>,
+    /// The tokens whose last states the read-out may average.
+    pub(crate) read_out: Vec<bool>,
     /// One entry per layer; empty if not asked for.
     pub(crate) trace: Vec<trace::Layer>,
+}
+
+/// A layer halfway: the attention has run.
+struct Halfway {
+    rows: LayerRows,
+    /// The prepared and quantized states before the layer.
+    input: prepare::Codes,
+    /// States after the attention and its norm, of those who attended.
+    attended: Vec<f32>,
+    /// What the attention added to the averages of 0-bit tokens.
+    change: Vec<f32>,
 }
 
 impl PlannedBert {
@@ -64,212 +88,313 @@ impl PlannedBert {
         plan: &Plan,
         isa: Isa,
     ) -> Result<PlannedBert, ModelError> {
-        plan.check_depth(config.num_hidden_layers)?;
-        let source = Source::new(tensors);
-        let mut model = PlannedBert {
-            gemm: Int8Gemm::new(isa),
-            isa,
-            plan: plan.clone(),
-            heads: config.num_attention_heads,
-            epsilon: config.layer_norm_eps,
-            layers: Vec::new(),
-        };
-        let head_dim = config.head_dim();
-        for index in 0..config.num_hidden_layers {
-            let mut layer = source.layer(config, index)?;
-            if plan.rotation {
-                // Inputs are rotated at run time, so the weights' inputs here.
-                for linear in [
-                    &mut layer.query,
-                    &mut layer.key,
-                    &mut layer.value,
-                    &mut layer.up,
-                    &mut layer.down,
-                ] {
-                    vector::hadamard(isa, &mut linear.weight, rotation_block(linear.k));
-                }
-                // Per head: q and k by the same rotation, v by one that W_o
-                // takes back.
-                let block = rotation_block(head_dim);
-                for linear in [&mut layer.query, &mut layer.key, &mut layer.value] {
-                    rotate_outputs(isa, linear, block);
-                }
-                vector::hadamard(isa, &mut layer.output.weight, block);
-            }
-            let layer = Layer {
-                query: model.quantize_weights(&[&layer.query]),
-                key_value: model.quantize_weights(&[&layer.key, &layer.value]),
-                output: model.quantize_weights(&[&layer.output]),
-                attention_norm: layer.attention_norm,
-                up: model.quantize_weights(&[&layer.up]),
-                down: model.quantize_weights(&[&layer.down]),
-                output_norm: layer.output_norm,
+        let mut model = PlannedBert::uncalibrated(tensors, config, plan, isa)?;
+        if plan.needs_calibration() {
+            let Some(calibration) = &plan.parameters else {
+                return Err(ModelError::Calibration(
+                    "the plan needs one (`dtatrans calibrate` makes it), and none is given".into(),
+                ));
             };
-            model.layers.push(layer);
+            check(calibration, plan, config)?;
+            for (index, maps) in calibration.layers.iter().enumerate() {
+                if plan.predicts_at(index)
+                    && let Some(map) = maps.of(plan.compensation_at(index))
+                {
+                    model.set_estimator(index, map);
+                }
+            }
+            if plan.prior() {
+                model.prior.clone_from(&calibration.prior);
+            }
         }
         Ok(model)
     }
 
-    /// The quantizer of that width: 4-bit ones are clipped if the plan says so.
-    fn quantizer(&self, bits: Bits) -> Symmetric {
-        let limit = bits.code_limit();
-        if self.plan.clipping && bits == Bits::Four {
-            Symmetric::clipped(limit)
-        } else {
-            Symmetric::new(limit)
+    /// As [`read`](PlannedBert::read), without what a calibration gives.
+    pub(crate) fn uncalibrated(
+        tensors: &Tensors,
+        config: &BertConfig,
+        plan: &Plan,
+        isa: Isa,
+    ) -> Result<PlannedBert, ModelError> {
+        plan.check_depth(config.num_hidden_layers)?;
+        let source = Source::new(tensors);
+        let quantizers = Quantizers::new(plan, isa);
+        let (head_dim, hidden) = (config.head_dim(), config.hidden_size);
+        let mut before = source.norm("embeddings.LayerNorm", hidden)?;
+        let mut layers = Vec::new();
+        for index in 0..config.num_hidden_layers {
+            let mut layer = source.layer(config, index)?;
+            let balanced = |mean_squares: &dyn Fn() -> Vec<f32>, linears: &[&_]| {
+                let factors = || balance::factors(&mean_squares(), linears);
+                let width = linears[0].k;
+                quantizers.preparation(width, plan.balance.then(factors))
+            };
+            let (norm, up) = (&layer.attention_norm, &layer.up);
+            let input = balanced(
+                &|| balance::of_norm(&before),
+                &[&layer.query, &layer.key, &layer.value],
+            );
+            let attended = balanced(&|| balance::of_norm(norm), &[up]);
+            let wide = balanced(&|| balance::of_gelu(norm, up), &[&layer.down]);
+            // Per head: q and k by the same rotation, v by one that W_o takes
+            // back.
+            let block = rotation_block(head_dim);
+            for linear in [&mut layer.query, &mut layer.key, &mut layer.value] {
+                quantizers.rotate_outputs(linear, block);
+            }
+            quantizers.rotate_inputs(&mut layer.output, block);
+            let context = Preparation::plain();
+            before = layer.output_norm;
+            layers.push(Layer {
+                query: quantizers.weights(&[&layer.query], &input),
+                key_value: quantizers.weights(&[&layer.key, &layer.value], &input),
+                output: quantizers.weights(&[&layer.output], &context),
+                up: quantizers.weights(&[&layer.up], &attended),
+                down: quantizers.weights(&[&layer.down], &wide),
+                input,
+                context,
+                attention_norm: layer.attention_norm,
+                attended,
+                wide,
+                output_norm: before.clone(),
+                estimator: None,
+            });
         }
+        Ok(PlannedBert {
+            quantizers,
+            plan: plan.clone(),
+            heads: config.num_attention_heads,
+            epsilon: config.layer_norm_eps,
+            layers,
+            prior: Vec::new(),
+        })
     }
 
-    fn quantize_weights(&self, linears: &[&Linear]) -> Quantized {
-        let k = linears[0].k;
-        let mut codes = Vec::new();
-        let mut scales = Vec::new();
-        for row in linears
-            .iter()
-            .flat_map(|linear| linear.weight.chunks_exact(k))
-        {
-            let start = codes.len();
-            codes.resize(start + k, 0);
-            let by = self.quantizer(self.plan.weight_bits);
-            scales.push(vector::quantize_symmetric(
-                self.isa,
-                row,
-                by,
-                &mut codes[start..],
-            ));
-        }
-        Quantized {
-            weights: self.gemm.pack(&codes, scales.len(), k),
-            bias: linears
-                .iter()
-                .flat_map(|linear| linear.bias.iter().copied())
-                .collect(),
-            scales,
-        }
+    fn set_estimator(&mut self, index: usize, map: &dtatrans_precision::calibration::ChangeMap) {
+        let layer = &self.layers[index];
+        let input = match self.plan.compensation_at(index).attends() {
+            true => &layer.attended,
+            false => &layer.input,
+        };
+        let estimator = Estimator::new(map, input, &self.quantizers);
+        self.layers[index].estimator = Some(estimator);
     }
 
     /// Runs all layers on the hidden states of a batch, (tokens, hidden).
     /// `after` sees the states after each layer.
     pub(crate) fn run(
         &self,
-        states: &mut [f32],
+        states: &mut Vec<f32>,
         batch: &[&Encoding],
         with_trace: bool,
         mut after: impl FnMut(&[f32]),
     ) -> Vec<Record> {
-        let mut start = 0;
-        let mut sequences: Vec<Sequence> = batch
-            .iter()
-            .map(|input| {
-                let sequence = Sequence::new(input, start);
-                start += input.len();
-                sequence
-            })
-            .collect();
-        for (index, layer) in self.layers.iter().enumerate() {
-            for sequence in &mut sequences {
-                sequence.choose_tiers(&self.plan, index);
-            }
-            self.run_layer(layer, states, &mut sequences, with_trace);
-            after(states);
+        let end = states.len();
+        let mut sequences = self.sequences(states, batch);
+        for index in 0..self.layers.len() {
+            self.run_layer(index, states, &mut sequences, with_trace);
+            after(&states[..end]);
         }
+        states.truncate(end);
+        let last = self.plan.compensation_at(self.layers.len() - 1);
         sequences
             .into_iter()
-            .map(|sequence| sequence.record)
+            .map(|mut sequence| {
+                sequence.note_read_out(last.change() != Change::None);
+                sequence.record
+            })
             .collect()
+    }
+
+    /// The sequences of a batch; behind its states one row is set aside for each.
+    fn sequences<'a>(&self, states: &mut Vec<f32>, batch: &[&'a Encoding]) -> Vec<Sequence<'a>> {
+        let tokens: usize = batch.iter().map(|input| input.len()).sum();
+        let width = states.len() / tokens.max(1);
+        states.resize(states.len() + batch.len() * width, 0.0);
+        let mut start = 0;
+        let sequence = |(index, input): (usize, &&'a Encoding)| {
+            let scores = match self.prior.as_slice() {
+                [] => vec![0.0; input.len()],
+                // In units of the mean, which is 1/n of the attention.
+                prior => {
+                    let score = |&id: &u32| prior[id as usize] / input.len() as f32;
+                    input.ids.iter().map(score).collect()
+                }
+            };
+            let sequence = Sequence::new(input, start, tokens + index, scores);
+            start += input.len();
+            sequence
+        };
+        batch.iter().enumerate().map(sequence).collect()
     }
 
     fn run_layer(
         &self,
-        layer: &Layer,
+        index: usize,
         states: &mut [f32],
         sequences: &mut [Sequence],
         with_trace: bool,
     ) {
-        let width = layer.query.weights.k();
-        let queries = Rows::new(sequences, Tier::operand);
-        let offered = self.plan.compensation.key_value_bits();
-        let keys = Rows::new(sequences, |tier| tier.operand().or(offered));
+        for sequence in sequences.iter_mut() {
+            sequence.choose_tiers(&self.plan, index);
+        }
+        let halfway = self.attend_layer(index, states, sequences, with_trace);
+        self.finish_layer(index, states, sequences, halfway);
+    }
 
-        let key_input = self.quantize(gather(states, &keys, width), width, &keys.bits, true);
-        let query_input = select(&key_input, &keys, &queries);
-        let query = self.linear(&query_input, &layer.query);
-        let key_value = self.linear(&key_input, &layer.key_value);
-        let context = self.attention(&query, &key_value, &queries, &keys, sequences, with_trace);
+    /// The first half of a layer whose tiers are chosen.
+    fn attend_layer(
+        &self,
+        index: usize,
+        states: &mut [f32],
+        sequences: &mut [Sequence],
+        with_trace: bool,
+    ) -> Halfway {
+        let layer = &self.layers[index];
+        let width = layer.width();
+        let compensation = self.plan.compensation_at(index);
+        let rows = LayerRows::new(sequences, compensation);
+        if compensation.change() == Change::Fused {
+            self.fuse(states, sequences, width);
+        }
+        let by = &self.quantizers;
+        let (inputs, queries, keys) = (&rows.inputs, &rows.queries, &rows.keys);
+        let input = by.quantize(
+            gather(states, inputs, width),
+            width,
+            &inputs.bits,
+            &layer.input,
+        );
+        let query = by.linear(&select_codes(&input, inputs, queries), &layer.query);
+        let key_value = if keys.len() == inputs.len() {
+            by.linear(&input, &layer.key_value)
+        } else {
+            by.linear(&select_codes(&input, inputs, keys), &layer.key_value)
+        };
+        let context = self.attention(&query, &key_value, queries, keys, sequences, with_trace);
 
-        let context = self.quantize(context, width, &queries.bits, false);
-        let mut attended = self.linear(&context, &layer.output);
-        let residual = gather(states, &queries, width);
-        self.add_norm(&mut attended, &residual, &layer.attention_norm);
+        let context = by.quantize(context, width, &queries.bits, &layer.context);
+        let change = by.linear(&context, &layer.output);
+        let mut attended = gather(states, queries, width);
+        self.add_norm(&change, &mut attended, &layer.attention_norm);
+        let tokens = states.len() / width - sequences.len();
+        Halfway {
+            change: AverageChanges::rows_of(&change, queries, tokens, width),
+            rows,
+            input,
+            attended,
+        }
+    }
 
-        let input = self.quantize(attended.clone(), width, &queries.bits, true);
-        let mut wide = self.linear(&input, &layer.up);
-        vector::gelu(self.isa, &mut wide);
-        let wide = self.quantize(wide, layer.down.weights.k(), &queries.bits, true);
-        let mut out = self.linear(&wide, &layer.down);
-        self.add_norm(&mut out, &attended, &layer.output_norm);
-        for (&place, row) in queries.places.iter().zip(out.chunks_exact(width)) {
+    /// The second half of a layer.
+    fn finish_layer(
+        &self,
+        index: usize,
+        states: &mut [f32],
+        sequences: &[Sequence],
+        halfway: Halfway,
+    ) {
+        let layer = &self.layers[index];
+        let width = layer.width();
+        let by = &self.quantizers;
+        let compensation = self.plan.compensation_at(index);
+        let Halfway {
+            rows,
+            input,
+            attended,
+            change,
+        } = halfway;
+
+        let mut computed = select(&attended, &rows.queries, &rows.computed);
+        let bits = &rows.computed.bits;
+        let codes = by.quantize(computed.clone(), width, bits, &layer.attended);
+        let mut wide = by.linear(&codes, &layer.up);
+        vector::gelu(by.isa, &mut wide);
+        let codes = by.quantize(wide, layer.down.k(), bits, &layer.wide);
+        let out = by.linear(&codes, &layer.down);
+        self.add_norm(&out, &mut computed, &layer.output_norm);
+
+        let left_out = &rows.left_out;
+        let tokens = states.len() / width - sequences.len();
+        match compensation.change() {
+            _ if left_out.len() == 0 => {}
+            Change::None => {}
+            Change::Fused => {
+                let averages = rows.computed.places.iter().copied();
+                let changes = AverageChanges {
+                    places: averages.filter(|&place| place >= tokens).collect(),
+                    attention: change,
+                    feed_forward: AverageChanges::rows_of(&out, &rows.computed, tokens, width),
+                };
+                self.take_on_changes(layer, states, sequences, &changes);
+            }
+            Change::Diagonal | Change::LowRank if compensation.attends() => {
+                let base = select(&attended, &rows.queries, left_out);
+                let bits = vec![Bits::Four; left_out.len()];
+                let codes = || by.quantize(base.clone(), width, &bits, &layer.attended);
+                self.estimate(layer, base.clone(), codes, left_out, states);
+            }
+            Change::Diagonal | Change::LowRank => {
+                let base = gather(states, left_out, width);
+                let codes = || select_codes(&input, &rows.inputs, left_out);
+                self.estimate(layer, base, codes, left_out, states);
+            }
+        }
+        let places = rows.computed.places.iter();
+        for (&place, row) in places.zip(computed.chunks_exact(width)) {
             states[place * width..(place + 1) * width].copy_from_slice(row);
         }
     }
-
-    /// Quantizes rows of `width` values at their bits, rotated before if asked
-    /// (and if the plan rotates).
-    fn quantize(&self, mut values: Vec<f32>, width: usize, bits: &[Bits], rotate: bool) -> Codes {
-        if rotate && self.plan.rotation {
-            vector::hadamard(self.isa, &mut values, rotation_block(width));
-        }
-        let mut codes = vec![0; values.len()];
-        let scales = values
-            .chunks_exact(width)
-            .zip(bits)
-            .zip(codes.chunks_exact_mut(width))
-            .map(|((row, &bits), codes)| {
-                vector::quantize_offset(self.isa, row, self.quantizer(bits), codes)
-            })
-            .collect();
-        Codes { codes, scales }
-    }
-
-    fn linear(&self, input: &Codes, layer: &Quantized) -> Vec<f32> {
-        let n = layer.weights.n();
-        let mut sums = vec![0; input.scales.len() * n];
-        let lhs = Lhs {
-            codes: &input.codes,
-            zero_point: ZERO_POINT,
-        };
-        self.gemm.multiply(lhs, &layer.weights, &mut sums);
-        let mut out = vec![0.0; sums.len()];
-        for ((out, sums), &scale) in out
-            .chunks_exact_mut(n)
-            .zip(sums.chunks_exact(n))
-            .zip(&input.scales)
-        {
-            vector::dequantize(self.isa, sums, scale, &layer.scales, &layer.bias, out);
-        }
-        out
-    }
-
-    fn add_norm(&self, rows: &mut [f32], residual: &[f32], norm: &Norm) {
-        for (value, residual) in rows.iter_mut().zip(residual) {
-            *value += residual;
-        }
-        vector::layer_norm(self.isa, rows, &norm.gain, &norm.bias, self.epsilon);
-    }
 }
 
-/// Rotates the outputs of a linear layer in blocks: rows of its weight, and its
-/// bias.
-fn rotate_outputs(isa: Isa, linear: &mut Linear, block: usize) {
-    vector::hadamard(isa, &mut linear.bias, block);
-    let mut column = vec![0.0; linear.n];
-    for k in 0..linear.k {
-        for (value, row) in column.iter_mut().zip(linear.weight.chunks_exact(linear.k)) {
-            *value = row[k];
+/// That a calibration has what a plan asks for, in a model's sizes.
+fn check(calibration: &Calibration, plan: &Plan, config: &BertConfig) -> Result<(), ModelError> {
+    let refuse = |reason: String| Err(ModelError::Calibration(reason));
+    let (layers, width) = (config.num_hidden_layers, config.hidden_size);
+    if calibration.layers.len() != layers {
+        return refuse(format!(
+            "has {} layers, the model {layers}",
+            calibration.layers.len()
+        ));
+    }
+    for (layer, maps) in calibration.layers.iter().enumerate() {
+        if !plan.predicts_at(layer) {
+            continue;
         }
-        vector::hadamard(isa, &mut column, block);
-        for (value, row) in column.iter().zip(linear.weight.chunks_exact_mut(linear.k)) {
-            row[k] = *value;
+        let Some(map) = maps.of(plan.compensation_at(layer)) else {
+            return refuse(format!(
+                "layer {layer}: lacks the map that the plan asks for"
+            ));
+        };
+        if map.channels() != width {
+            let channels = map.channels();
+            return refuse(format!(
+                "layer {layer}: has {channels} channels, not {width}"
+            ));
+        }
+        let wanted = match plan.compensation_at(layer).change() {
+            Change::LowRank => Some(plan.rank.min(width)),
+            _ => None,
+        };
+        if map.rank() != wanted {
+            let say = |rank: Option<usize>| match rank {
+                Some(rank) => format!("a map of rank {rank}"),
+                None => "a diagonal map".into(),
+            };
+            return refuse(format!(
+                "layer {layer}: has {}, the plan asks for {}",
+                say(map.rank()),
+                say(wanted)
+            ));
         }
     }
+    if plan.prior() && calibration.prior.len() != config.vocab_size {
+        return refuse(format!(
+            "prior: has {} token ids, the model {}",
+            calibration.prior.len(),
+            config.vocab_size
+        ));
+    }
+    Ok(())
 }

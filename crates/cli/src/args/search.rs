@@ -1,0 +1,130 @@
+//! The arguments of `dtatrans search`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{ModelArguments, TaskArgument};
+
+#[derive(Args, Debug)]
+pub(crate) struct SearchArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// Lose little of this task's metric; needs --data
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TASK",
+        requires = "data",
+        conflicts_with = "objective",
+        required_unless_present = "objective"
+    )]
+    pub(crate) task: Option<TaskArgument>,
+
+    /// The task's calibration data, in the task's public format
+    #[arg(long, value_name = "FILE", requires = "task")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Lose little of what can be measured on unlabelled texts; needs --texts
+    #[arg(long, value_enum, value_name = "WHAT", requires = "texts")]
+    pub(crate) objective: Option<ObjectiveArgument>,
+
+    /// Calibration texts, one a line
+    #[arg(long, value_name = "FILE", requires = "objective")]
+    pub(crate) texts: Option<PathBuf>,
+
+    /// The loss that the plan may have against f32, in points
+    #[arg(long, value_name = "POINTS", value_parser = not_negative)]
+    pub(crate) budget: f64,
+
+    /// Standard errors of the measured loss by which the plan stays below the budget
+    #[arg(long, value_name = "N", default_value_t = 0.5, value_parser = not_negative)]
+    pub(crate) margin: f64,
+
+    /// What is to become least
+    #[arg(long, value_enum, value_name = "COST", default_value_t = CostArgument::ElementCycles)]
+    pub(crate) cost: CostArgument,
+
+    /// The part of the model whose cost counts [default: attention; cpu-time: all of it]
+    #[arg(long, value_enum, value_name = "PART")]
+    pub(crate) scope: Option<ScopeArgument>,
+
+    /// The machine of --cost cycles and energy: a built-in one's name or a machine file
+    #[arg(long, value_name = "NAME|FILE", default_value = "vssa-512")]
+    pub(crate) machine: String,
+
+    /// Plans to evaluate
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 150,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) evaluations: u32,
+
+    /// Decides all draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// The plan whose keys are kept and whose ratios are among the first tried; `default` is the
+    /// model's default plan [default: the keys of --bits 4]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
+
+    /// Also choose these keys of the plan: KEY,KEY tries all their values, KEY=VALUE,VALUE those
+    /// given; may be given several times
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) vary: Vec<String>,
+
+    /// Shares of tokens are multiples of this
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub(crate) step: f64,
+
+    /// Keep each evaluation here; the same command goes on where it was stopped
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// Write the plan that was found here
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Measure the plan that was found on these data as well, which the search does not see
+    #[arg(long, value_name = "FILE")]
+    pub(crate) validate: Option<PathBuf>,
+
+    /// Also let uniform and linear schedules and random search find a plan, with as many
+    /// evaluations each
+    #[arg(long)]
+    pub(crate) compare: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ObjectiveArgument {
+    /// Sentence encoders: 100 x (1 - cosine to f32); classifiers: % of texts with another label
+    /// than at f32
+    Agreement,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CostArgument {
+    /// Element-cycles of the matrix products
+    ElementCycles,
+    /// Cycles on the simulated machine
+    Cycles,
+    /// Energy on the simulated machine
+    Energy,
+    /// Time on this processor: not the same in each run
+    CpuTime,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScopeArgument {
+    /// Q x K^T and P x V
+    Attention,
+    /// All products of the layers
+    Encoder,
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("must be a number from 0 on".into()),
+    }
+}

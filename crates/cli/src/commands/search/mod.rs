@@ -1,0 +1,234 @@
+//! `dtatrans search`: the plan that costs least within a loss.
+
+mod cost;
+mod report;
+mod sample;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use dtatrans_kernels::Isa;
+use dtatrans_model::Checkpoint;
+use dtatrans_precision::Plan;
+use dtatrans_search::{Evaluation, Header, Journal, Options, PlanSpace, Search, Space, Strategy};
+
+use crate::args::{CostArgument, ScopeArgument, SearchArguments};
+use crate::{console, model, output};
+
+use cost::Price;
+use report::{Found, Report, Validated};
+use sample::Sample;
+
+/// Resamples of the bootstrap: few while searching, where only the standard
+/// error is needed, many for the figures that are reported.
+const RESAMPLES_SEARCHING: usize = 500;
+const RESAMPLES_VALIDATING: usize = 10_000;
+
+pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<()> {
+    let scope = scope(arguments)?;
+    let checkpoint = model::open(&arguments.model)?;
+    let space = settings::space(arguments, &checkpoint)?;
+    let data = data(arguments)?;
+    let fingerprint = settings::fingerprint(arguments, data, scope, &space, &checkpoint)?;
+    let study = Study::open(arguments, data, scope, &checkpoint, isa)?;
+
+    let strategies = match arguments.compare {
+        true => &Strategy::ALL[..],
+        false => &Strategy::ALL[..1],
+    };
+    let mut searches = Vec::new();
+    for &strategy in strategies {
+        let mut search = Search::new(space.clone(), options(arguments, strategy));
+        let journal = arguments
+            .journal
+            .as_deref()
+            .map(|file| journal_of(file, strategy));
+        let journal = match &journal {
+            Some(file) => {
+                let header = Header::new(&search, fingerprint.clone());
+                Some(Journal::open(file, &header, &mut search)?)
+            }
+            None => None,
+        };
+        study.finish(&mut search, journal)?;
+        searches.push(search);
+    }
+    let mut found: Vec<Found> = searches.iter().map(Found::of).collect();
+
+    if let Some(file) = &arguments.validate {
+        let unseen = Study::open(arguments, file, scope, &checkpoint, isa)?;
+        for (found, search) in found.iter_mut().zip(&searches) {
+            if let Some(choice) = search.choice() {
+                let plan = search
+                    .space()
+                    .decode(&search.history()[choice.index].candidate);
+                found.validated = Some(unseen.validate(&plan)?);
+            }
+        }
+    }
+    let report = Report::new(arguments, data, scope, &checkpoint, &study.sample, found);
+    if let (Some(file), Some(text)) = (&arguments.out, report.plan_file()) {
+        output::write_file(file, |out| Ok(out.write_all(text.as_bytes())?))?;
+    }
+    match json {
+        true => output::print_json(&report)?,
+        false => report::print(&report)?,
+    }
+    if report.chosen().is_none() {
+        bail!(
+            "none of the {} plans stays within {} points: the least upper estimate is {:.2}",
+            report.evaluations(),
+            arguments.budget,
+            report.least_upper()
+        );
+    }
+    Ok(())
+}
+
+/// The file of the texts that the search sees.
+fn data(arguments: &SearchArguments) -> Result<&Path> {
+    match (&arguments.data, &arguments.texts) {
+        (Some(file), _) | (None, Some(file)) => Ok(file),
+        (None, None) => bail!("no texts: give them by --data or --texts"),
+    }
+}
+
+fn scope(arguments: &SearchArguments) -> Result<ScopeArgument> {
+    match (arguments.cost, arguments.scope) {
+        (CostArgument::CpuTime, Some(ScopeArgument::Attention)) => {
+            bail!("--scope attention: --cost cpu-time is that of the whole model")
+        }
+        (CostArgument::CpuTime, _) => Ok(ScopeArgument::Encoder),
+        (_, scope) => Ok(scope.unwrap_or(ScopeArgument::Attention)),
+    }
+}
+
+fn options(arguments: &SearchArguments, strategy: Strategy) -> Options {
+    Options {
+        strategy,
+        evaluations: arguments.evaluations as usize,
+        seed: arguments.seed,
+        budget: arguments.budget,
+        margin: arguments.margin,
+    }
+}
+
+/// The journal of a strategy: `s.jsonl` of the joint search goes with
+/// `s.uniform.jsonl`.
+fn journal_of(file: &Path, strategy: Strategy) -> PathBuf {
+    if strategy == Strategy::Joint {
+        return file.into();
+    }
+    let extension = match file.extension() {
+        Some(extension) => format!("{}.{}", strategy.name(), extension.to_string_lossy()),
+        None => strategy.name().into(),
+    };
+    file.with_extension(extension)
+}
+
+/// Texts on which plans are measured and priced.
+struct Study<'a> {
+    checkpoint: &'a Checkpoint,
+    isa: Isa,
+    arguments: &'a SearchArguments,
+    scope: ScopeArgument,
+    sample: Sample,
+}
+
+impl<'a> Study<'a> {
+    fn open(
+        arguments: &'a SearchArguments,
+        file: &Path,
+        scope: ScopeArgument,
+        checkpoint: &'a Checkpoint,
+        isa: Isa,
+    ) -> Result<Study<'a>> {
+        Ok(Study {
+            checkpoint,
+            isa,
+            arguments,
+            scope,
+            sample: Sample::open(arguments, file, checkpoint, isa)?,
+        })
+    }
+
+    fn price(&self) -> Result<Price<'_>> {
+        Price::new(
+            self.checkpoint,
+            self.isa,
+            &self.sample.inputs,
+            self.arguments.cost,
+            self.scope,
+            &self.arguments.machine,
+        )
+    }
+
+    /// Runs a search to its end.
+    fn finish(
+        &self,
+        search: &mut Search<PlanSpace>,
+        journal: Option<(Journal, usize)>,
+    ) -> Result<()> {
+        let (mut journal, told) = match journal {
+            Some((journal, told)) => (Some(journal), told),
+            None => (None, 0),
+        };
+        let name = search.options().strategy.name();
+        let bar = console::count_bar(name, search.options().evaluations, "plans");
+        bar.set_position(told as u64);
+        bar.reset_eta();
+        // Pricing may need a run of its own: not where everything is known.
+        let mut price = None;
+        while let Some(candidate) = search.ask() {
+            let price = match &price {
+                Some(price) => price,
+                None => price.insert(self.price()?),
+            };
+            let plan = search.space().decode(&candidate);
+            let evaluation = self
+                .evaluate(price, &plan)
+                .with_context(|| format!("evaluation {}", search.history().len() + 1))?;
+            if let Some(journal) = &mut journal {
+                journal.append(&candidate, &evaluation)?;
+            }
+            search.tell(candidate, evaluation);
+            if let Some(choice) = search.choice() {
+                let cost = search.history()[choice.index].evaluation.cost;
+                let loss = choice.estimate.loss;
+                bar.set_message(format!("{name}: cost {cost:.3} at {loss:+.2}"));
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn evaluate(&self, price: &Price, plan: &Plan) -> Result<Evaluation> {
+        let priced = price.of(plan)?;
+        let head = &self.checkpoint.head;
+        let measured = self
+            .sample
+            .measure(&priced.outputs, head, RESAMPLES_SEARCHING)?;
+        let mut measures = priced.measures;
+        measures.insert("loss_low".into(), measured.interval.0);
+        measures.insert("loss_high".into(), measured.interval.1);
+        Ok(Evaluation {
+            loss: measured.loss,
+            standard_error: measured.standard_error,
+            guide: Some(measured.guide),
+            cost: priced.cost,
+            measures,
+        })
+    }
+
+    /// What a plan loses and saves here.
+    fn validate(&self, plan: &Plan) -> Result<Validated> {
+        let priced = self.price()?.of(plan)?;
+        let head = &self.checkpoint.head;
+        let measured = self
+            .sample
+            .measure(&priced.outputs, head, RESAMPLES_VALIDATING)?;
+        Ok(Validated::new(self.sample.items(), &measured, &priced))
+    }
+}

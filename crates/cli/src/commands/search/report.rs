@@ -1,0 +1,361 @@
+//! What a search found: for people, as JSON, and as a plan file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use dtatrans_model::Checkpoint;
+use dtatrans_precision::{Plan, Ratio};
+use dtatrans_search::{Estimate, Evaluated, GeneKind, PlanSpace, Search, Space, estimates, pareto};
+use serde::Serialize;
+
+use crate::args::{ScopeArgument, SearchArguments};
+use crate::{console, output};
+
+use super::cost::Priced;
+use super::sample::{Measured, Sample};
+use super::settings::{name_of, objective};
+
+/// The result.
+#[derive(Serialize)]
+pub(super) struct Report {
+    model: String,
+    objective: String,
+    /// The calibration data's file name.
+    data: String,
+    /// Its labelled items, or texts.
+    items: usize,
+    /// In points.
+    budget: f64,
+    margin: f64,
+    /// What `cost` is a share of.
+    cost: String,
+    scope: String,
+    seed: u64,
+    /// One entry per strategy, the joint search first.
+    strategies: Vec<Found>,
+}
+
+/// What one strategy found.
+#[derive(Serialize)]
+pub(super) struct Found {
+    strategy: &'static str,
+    /// Evaluations spent.
+    evaluations: usize,
+    /// The cheapest plan within the budget; null if none is.
+    chosen: Option<Row>,
+    /// The chosen plan on data that the search did not see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) validated: Option<Validated>,
+    /// The plans that no other beats in estimated loss and cost, cheapest
+    /// first.
+    pareto: Vec<Row>,
+    #[serde(skip)]
+    least_upper: f64,
+}
+
+/// One plan and what was measured of it.
+#[derive(Clone, Serialize)]
+struct Row {
+    /// Measured, in points; below 0 where it gains.
+    loss: f64,
+    /// The loss's 95 % interval.
+    loss_low: f64,
+    loss_high: f64,
+    /// The loss drawn towards what plans of the same deviation lose.
+    estimated_loss: f64,
+    /// The estimate plus the margin's standard errors.
+    upper_loss: f64,
+    /// Deviation of the outputs from f32, which led the search.
+    deviation: f64,
+    /// As a share of what all tokens at 8 bits cost.
+    cost: f64,
+    /// Shares of the dense 8-bit model's element-cycles.
+    attention_saved: f64,
+    encoder_saved: f64,
+    /// The keys that were chosen too, and their values.
+    keys: BTreeMap<String, String>,
+    /// The plan's file.
+    plan: String,
+    #[serde(skip)]
+    decoded: Plan,
+}
+
+/// A plan on data that the search did not see.
+#[derive(Serialize)]
+pub(super) struct Validated {
+    items: usize,
+    /// Measured, in points; below 0 where it gains.
+    loss: f64,
+    loss_low: f64,
+    loss_high: f64,
+    cost: f64,
+    attention_saved: f64,
+    encoder_saved: f64,
+}
+
+impl Validated {
+    pub(super) fn new(items: usize, measured: &Measured, priced: &Priced) -> Validated {
+        Validated {
+            items,
+            loss: measured.loss,
+            loss_low: measured.interval.0,
+            loss_high: measured.interval.1,
+            cost: priced.cost,
+            attention_saved: priced.measures["attention_saved"],
+            encoder_saved: priced.measures["encoder_saved"],
+        }
+    }
+}
+
+impl Found {
+    pub(super) fn of(search: &Search<PlanSpace>) -> Found {
+        let history = search.history();
+        let estimates = estimates(history, search.options().margin);
+        let points: Vec<(f64, f64)> = history
+            .iter()
+            .zip(&estimates)
+            .map(|(evaluated, estimate)| (estimate.loss.max(0.0), evaluated.evaluation.cost))
+            .collect();
+        let row = |index: usize| Row::new(search.space(), &history[index], estimates[index]);
+        Found {
+            strategy: search.options().strategy.name(),
+            evaluations: history.len(),
+            chosen: search.choice().map(|choice| row(choice.index)),
+            validated: None,
+            pareto: pareto(&points).into_iter().map(row).collect(),
+            least_upper: estimates
+                .iter()
+                .map(|estimate| estimate.upper)
+                .fold(f64::INFINITY, f64::min),
+        }
+    }
+}
+
+impl Row {
+    fn new(space: &PlanSpace, evaluated: &Evaluated, estimate: Estimate) -> Row {
+        let evaluation = &evaluated.evaluation;
+        let measure = |name: &str| evaluation.measures.get(name).copied().unwrap_or(0.0);
+        let plan = space.decode(&evaluated.candidate);
+        Row {
+            loss: evaluation.loss,
+            loss_low: measure("loss_low"),
+            loss_high: measure("loss_high"),
+            estimated_loss: estimate.loss,
+            upper_loss: estimate.upper,
+            deviation: evaluation.guide.unwrap_or(0.0),
+            cost: evaluation.cost,
+            attention_saved: measure("attention_saved"),
+            encoder_saved: measure("encoder_saved"),
+            keys: keys(space, evaluated),
+            plan: plan.to_toml(),
+            decoded: plan,
+        }
+    }
+
+    /// The ratios, and the keys that were chosen too, on one line.
+    fn summary(&self) -> String {
+        let mut text = layers(&self.decoded);
+        for (key, value) in &self.keys {
+            let _ = write!(text, "  {key} {value}");
+        }
+        text
+    }
+}
+
+fn keys(space: &PlanSpace, evaluated: &Evaluated) -> BTreeMap<String, String> {
+    let levels = &evaluated.candidate.0;
+    space
+        .genes()
+        .iter()
+        .zip(levels)
+        .filter(|(gene, _)| gene.kind == GeneKind::Categorical)
+        .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
+        .collect()
+}
+
+impl Report {
+    pub(super) fn new(
+        arguments: &SearchArguments,
+        data: &Path,
+        scope: ScopeArgument,
+        checkpoint: &Checkpoint,
+        sample: &Sample,
+        mut strategies: Vec<Found>,
+    ) -> Report {
+        let name = format!("{}, {} points", checkpoint.name, arguments.budget);
+        for row in strategies
+            .iter_mut()
+            .filter_map(|found| found.chosen.as_mut())
+        {
+            row.decoded.name.clone_from(&name);
+            row.plan = row.decoded.to_toml();
+        }
+        Report {
+            model: checkpoint.name.clone(),
+            objective: match arguments.task {
+                Some(_) => sample.what(),
+                None => objective(arguments),
+            },
+            data: data
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            items: sample.items(),
+            budget: arguments.budget,
+            margin: arguments.margin,
+            cost: name_of(arguments.cost),
+            scope: name_of(scope),
+            seed: arguments.seed,
+            strategies,
+        }
+    }
+
+    /// The joint search.
+    fn joint(&self) -> &Found {
+        &self.strategies[0]
+    }
+
+    /// The plan that the joint search chose.
+    pub(super) fn chosen(&self) -> Option<&Plan> {
+        self.joint().chosen.as_ref().map(|row| &row.decoded)
+    }
+
+    pub(super) fn evaluations(&self) -> usize {
+        self.joint().evaluations
+    }
+
+    pub(super) fn least_upper(&self) -> f64 {
+        self.joint().least_upper
+    }
+
+    /// The chosen plan's file, with where it comes from.
+    pub(super) fn plan_file(&self) -> Option<String> {
+        let row = self.joint().chosen.as_ref()?;
+        let mut text = format!(
+            "# Found by `dtatrans search`: {}, {}, {} ({} items).\n\
+             # Budget {} points, cost {} ({}), seed {}, {} evaluations.\n\
+             # Measured there: loss {:.2} points (95 % interval {:.2} to {:.2}), estimated {:.2};\n\
+             # saved {:.1} % of the attention's and {:.1} % of the encoder's element-cycles.\n",
+            self.model,
+            self.objective,
+            self.data,
+            self.items,
+            self.budget,
+            self.cost,
+            self.scope,
+            self.seed,
+            self.joint().evaluations,
+            row.loss,
+            row.loss_low,
+            row.loss_high,
+            row.estimated_loss,
+            100.0 * row.attention_saved,
+            100.0 * row.encoder_saved,
+        );
+        if let Some(validated) = &self.joint().validated {
+            let _ = writeln!(
+                text,
+                "# On {} items that the search did not see: loss {:.2} points (95 % interval {:.2} to \
+                 {:.2}).",
+                validated.items, validated.loss, validated.loss_low, validated.loss_high
+            );
+        }
+        text.push_str(&row.plan);
+        Some(text)
+    }
+}
+
+/// Prints the result for people.
+pub(super) fn print(report: &Report) -> Result<()> {
+    output::print_line(format!(
+        "{} on {}: {}, {} items; {} plans evaluated, seed {}",
+        report.model,
+        report.objective,
+        report.data,
+        report.items,
+        report.joint().evaluations,
+        report.seed
+    ))?;
+    let titles = [
+        "bits by layer: share at 8/4/0",
+        "loss (95 % interval)",
+        "estimate",
+        "cost",
+        "attention saved",
+        "encoder saved",
+    ];
+    let mut table = console::table(&titles);
+    for row in &report.joint().pareto {
+        // What is far above the budget is in the JSON.
+        if row.estimated_loss > 3.0 * report.budget.max(1.0) {
+            continue;
+        }
+        table.add_row([
+            row.summary(),
+            interval(row.loss, row.loss_low, row.loss_high),
+            format!("{:.2}", row.estimated_loss),
+            format!("{:.3}", row.cost),
+            percent(row.attention_saved),
+            percent(row.encoder_saved),
+        ]);
+    }
+    output::print_line(table)?;
+    let titles = [
+        "strategy",
+        "plans",
+        "chosen: estimate",
+        "cost",
+        "attention saved",
+        "encoder saved",
+        "unseen: loss (95 % interval)",
+        "cost",
+    ];
+    let mut table = console::table(&titles);
+    for found in &report.strategies {
+        let chosen = found.chosen.as_ref();
+        let unseen = found.validated.as_ref();
+        let show = |text: Option<String>| text.unwrap_or_default();
+        table.add_row([
+            found.strategy.to_owned(),
+            found.evaluations.to_string(),
+            show(chosen.map(|row| format!("{:.2}", row.estimated_loss))),
+            show(chosen.map(|row| format!("{:.3}", row.cost))),
+            show(chosen.map(|row| percent(row.attention_saved))),
+            show(chosen.map(|row| percent(row.encoder_saved))),
+            show(unseen.map(|on| interval(on.loss, on.loss_low, on.loss_high))),
+            show(unseen.map(|on| format!("{:.3}", on.cost))),
+        ]);
+    }
+    output::print_line(table)?;
+    if let Some(row) = &report.joint().chosen {
+        output::print_line(format!("chosen: {}", row.summary()))?;
+    }
+    Ok(())
+}
+
+fn interval(value: f64, low: f64, high: f64) -> String {
+    format!("{value:+.2} ({low:+.2} to {high:+.2})")
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A plan's ratios on one line.
+fn layers(plan: &Plan) -> String {
+    let layer = |ratio: &Ratio| {
+        let shares = [ratio.r8(), ratio.r4(), ratio.r0()];
+        match shares {
+            [1.0, _, _] => "8".to_owned(),
+            [_, 1.0, _] => "4".to_owned(),
+            _ => shares
+                .map(|share| (100.0 * share).round().to_string())
+                .join("/"),
+        }
+    };
+    let layers: Vec<String> = plan.layers().iter().map(layer).collect();
+    layers.join("  ")
+}

@@ -1,0 +1,120 @@
+//! Does the joint search find better plans than the baselines, at as many
+//! evaluations?
+//!
+//! The objective is made up but has what makes the real one hard: losses that
+//! are convex in each layer's share and differ by layer, interactions between
+//! neighbours and over all layers, keys that matter only together with 0-bit
+//! tokens, and a measured loss with noise beside a guide with little.
+
+mod support;
+
+use dtatrans_search::{Strategy, choose, hypervolume};
+use support::{Synthetic, run};
+
+/// The budget of the synthetic studies.
+const BUDGET: f64 = 1.0;
+
+/// The true losses and costs of all that a search evaluated.
+fn truths(synthetic: &Synthetic, strategy: Strategy, seed: u64) -> (Vec<(f64, f64)>, f64) {
+    let search = run(synthetic, strategy, seed, 120, BUDGET);
+    let points = search
+        .history()
+        .iter()
+        .map(|evaluated| {
+            (
+                synthetic.loss(&evaluated.candidate),
+                evaluated.evaluation.cost,
+            )
+        })
+        .collect();
+    let choice = search.choice().expect("8 bits lose nothing");
+    let evaluated = &search.history()[choice.index];
+    assert_eq!(choose(search.history(), BUDGET, 0.5), Some(choice));
+    // A choice above the budget counts as none was made.
+    let cost = match synthetic.loss(&evaluated.candidate) <= 1.15 * BUDGET {
+        true => evaluated.evaluation.cost,
+        false => 1.0,
+    };
+    (points, cost)
+}
+
+#[test]
+fn the_joint_search_beats_the_baselines() {
+    for (layers, seeds) in [(6, 3), (12, 1)] {
+        let mut means = Vec::new();
+        for strategy in Strategy::ALL {
+            let (mut area, mut cost) = (0.0, 0.0);
+            for seed in 0..seeds {
+                let synthetic = Synthetic::new(layers, seed);
+                let (points, chosen) = truths(&synthetic, strategy, seed);
+                area += hypervolume(&points, (3.0 * BUDGET, 1.0)) / seeds as f64;
+                cost += chosen / seeds as f64;
+            }
+            println!(
+                "{layers} layers, {}: area {area:.4}, cost {cost:.4}",
+                strategy.name()
+            );
+            means.push((area, cost));
+        }
+        let (area, cost) = means[0];
+        for (strategy, (other_area, other_cost)) in Strategy::ALL.iter().zip(&means).skip(1) {
+            let name = strategy.name();
+            assert!(
+                area > other_area + 0.03,
+                "{name}: {area} against {other_area}"
+            );
+            assert!(
+                cost < 0.9 * other_cost,
+                "{name}: {cost} against {other_cost}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_evaluated_twice_and_a_seed_decides_all() {
+    let synthetic = Synthetic::new(4, 1);
+    for strategy in Strategy::ALL {
+        let once = run(&synthetic, strategy, 7, 60, BUDGET);
+        let again = run(&synthetic, strategy, 7, 60, BUDGET);
+        assert_eq!(once.history(), again.history());
+        let mut candidates: Vec<_> = once.history().iter().map(|e| &e.candidate).collect();
+        candidates.sort();
+        candidates.dedup();
+        assert_eq!(
+            candidates.len(),
+            once.history().len(),
+            "{}",
+            strategy.name()
+        );
+        let other = run(&synthetic, strategy, 8, 60, BUDGET);
+        let sweeps = matches!(strategy, Strategy::Uniform | Strategy::Linear);
+        assert_eq!(once.history() == other.history(), sweeps);
+    }
+}
+
+/// A space that is smaller than the evaluations allowed is searched to its end.
+#[test]
+fn a_small_space_is_exhausted() {
+    let synthetic = Synthetic::with(2, 0.5, 1, false);
+    // Two choices at the first layer, six pairs of shares at the second.
+    for strategy in [Strategy::Joint, Strategy::Uniform, Strategy::Random] {
+        let search = run(&synthetic, strategy, 1, 1000, BUDGET);
+        assert_eq!(search.history().len(), 12, "{}", strategy.name());
+    }
+}
+
+/// Without a guide the search follows the noisy loss, and still works.
+#[test]
+fn a_guide_is_not_needed() {
+    let mut synthetic = Synthetic::new(6, 2);
+    synthetic.guided = false;
+    let (points, _) = truths(&synthetic, Strategy::Joint, 2);
+    let (random, _) = truths(&synthetic, Strategy::Random, 2);
+    let reference = (3.0 * BUDGET, 1.0);
+    let (joint, random) = (
+        hypervolume(&points, reference),
+        hypervolume(&random, reference),
+    );
+    assert!(joint > random + 0.03, "{joint} against {random}");
+}
