@@ -224,47 +224,19 @@ pub(crate) struct EvalArguments {
 
     /// The task, which says what the files hold and how they are scored
     #[arg(long, value_enum, value_name = "TASK")]
-    pub(crate) task: EvalTask,
+    pub(crate) task: TaskArgument,
 
-    /// A file of the data set, in the task's public format; may be given several times, and is read
-    /// as one [default for movie-snippets and probe: the built-in movie reviews]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: Vec<PathBuf>,
-
-    /// For movie-snippets: an SST-2 file whose sentences are left out; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(crate) exclude: Vec<PathBuf>,
-
-    /// For probe: a file of texts to train on; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(crate) train: Vec<PathBuf>,
-
-    /// For long-text: which half of the articles [default: reporting]
-    #[arg(long, value_enum, value_name = "PART")]
-    pub(crate) part: Option<PartArgument>,
-
-    /// For long-text: the most tokens of a window, special ones included [default: 384]
-    #[arg(long, value_name = "N")]
-    pub(crate) window_tokens: Option<u16>,
+    #[command(flatten)]
+    pub(crate) files: TaskFiles,
 
     /// Also run at f32 and give the paired difference with its 95 % interval
     #[arg(long)]
     pub(crate) against_f32: bool,
 }
 
+/// A task.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskArgument {
-    /// Sentence similarity, Spearman; tab-separated: sentence1, sentence2, score; with a header
-    Stsb,
-    /// Sentiment, accuracy; tab-separated: sentence, label; with a header
-    Sst2,
-    /// Acceptability, Matthews; tab-separated: source, label, mark, sentence; no header
-    Cola,
-}
-
-/// The tasks of `eval`.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EvalTask {
     /// Sentence similarity, Spearman; tab-separated: sentence1, sentence2, score; with a header
     Stsb,
     /// Sentiment, accuracy; tab-separated: sentence, label; with a header
@@ -283,12 +255,38 @@ pub(crate) enum EvalTask {
     Squad,
 }
 
-impl EvalTask {
+impl TaskArgument {
     /// The name that a user types.
     pub(crate) fn name(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
+}
+
+/// The files of a task, and what of them counts.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct TaskFiles {
+    /// A file of the data set, in the task's public format; may be given several times, and is read
+    /// as one [default for movie-snippets and probe: the built-in movie reviews]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Vec<PathBuf>,
+
+    /// For movie-snippets: an SST-2 file whose sentences are left out; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Vec<PathBuf>,
+
+    /// For probe: a file of texts to train on; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) train: Vec<PathBuf>,
+
+    /// For long-text: which half of the articles [default: reporting; of a search:
+    /// choosing]
+    #[arg(long, value_enum, value_name = "PART")]
+    pub(crate) part: Option<PartArgument>,
+
+    /// For long-text: the most tokens of a window, special ones included [default: 384]
+    #[arg(long, value_name = "N")]
+    pub(crate) window_tokens: Option<u16>,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]

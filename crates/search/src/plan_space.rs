@@ -1,7 +1,7 @@
 //! The space of precision plans.
 
-use dtatrans_precision::{Plan, compensation};
-use serde_json::{Value, json};
+use dtatrans_precision::{Plan, Ratio, compensation, importance};
+use serde_json::{Map, Value, json};
 
 use crate::{Candidate, Gene, GeneKind, Space, SpaceError};
 
@@ -11,38 +11,65 @@ const EIGHT: &str = "r8";
 const ZERO: &str = "r0";
 /// The role of the gene that gives the first layer's bits.
 const FIRST: &str = "bits";
+/// The role of the genes that give a layer's compensation, and the key by which
+/// they are varied.
+const LAYER_COMPENSATION: &str = "layer_compensation";
+
+/// The first layer's bits where no token has a score yet.
+const FIRST_BITS: [Ratio; 3] = [Ratio::ALL_FOUR, Ratio::ALL_EIGHT, Ratio::ALL_ZERO];
 
 /// The share of 0-bit tokens at which other keys are compared.
 const MIDDLE: f64 = 0.4;
 
+/// The compensations that a layer may have unless the user says which: what
+/// costs least, what predicts the layer, and what predicts its second half.
+const LAYER_COMPENSATIONS: [&dyn compensation::Compensation; 3] = [
+    &compensation::KeysValues,
+    &compensation::KeysValuesPredict,
+    &compensation::AttentionPredict,
+];
+
+/// The forms of importance that are tried unless the user says which: all but
+/// the controls, and the one that needs a prior.
+const IMPORTANCES: [&dyn importance::Importance; 6] = [
+    &importance::Cumulative,
+    &importance::LastLayer,
+    &importance::Decayed,
+    &importance::ValueWeighted,
+    &importance::Returning,
+    &importance::Waiting,
+];
+
 /// A key of the plan's file, and the values that a search tries for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variation {
-    /// The key.
+    /// The key; `layer_compensation` is the key `compensation` of each layer's
+    /// table.
     pub key: String,
     /// The values, as they would stand in the file.
     pub values: Vec<Value>,
 }
 
 impl Variation {
-    /// A key with all values that a plan takes.
+    /// A key with the values that are worth trying.
     ///
     /// # Errors
     /// [`SpaceError::Key`] for a key that has no short list of values.
     pub fn of_key(key: &str) -> Result<Variation, SpaceError> {
         let values = match key {
-            "compensation" => compensation::ALL
-                .iter()
-                .map(|compensation| json!(compensation.name()))
-                .collect(),
+            LAYER_COMPENSATION => LAYER_COMPENSATIONS.map(|c| json!(c.name())).to_vec(),
+            "compensation" => compensation::ALL.iter().map(|c| json!(c.name())).collect(),
+            "importance" => IMPORTANCES.map(|form| json!(form.name())).to_vec(),
             "weight_bits" | "protected_bits" => vec![json!(8), json!(4)],
             "probability_bits" => vec![json!(8), json!(4), json!("tier")],
-            "rotation" | "clipping" => vec![json!(true), json!(false)],
+            "rotation" | "clipping" | "balance" => vec![json!(true), json!(false)],
+            "group" => vec![json!(0), json!(128), json!(32)],
             _ => {
                 return Err(SpaceError::Key {
                     key: key.into(),
-                    allowed: "compensation, weight_bits, probability_bits, protected_bits, \
-                              rotation or clipping, or another key of the plan with its values"
+                    allowed: "compensation, layer_compensation, importance, weight_bits, \
+                              probability_bits, protected_bits, rotation, balance, group or \
+                              clipping, or another key of the plan with its values"
                         .into(),
                 });
             }
@@ -56,20 +83,41 @@ impl Variation {
 
 /// All plans of one depth whose shares are multiples of a step.
 ///
-/// The first layer has all tokens at 4 or all at 8 bits; each other layer has a
-/// share of 0-bit and a share of 8-bit tokens, the rest being at 4 bits. Where
-/// the two exceed 1 the 8-bit share gives way. All other keys are the
-/// template's, or varied.
+/// Without a prior the first layer has all tokens at 4, 8 or 0 bits; each other
+/// layer has a share of 0-bit and a share of 8-bit tokens, the rest being at 4
+/// bits. Where the two exceed 1 the 8-bit share gives way. A layer's
+/// compensation is the template's, or varied, and of no concern where it has no
+/// 0-bit tokens. All other keys are the template's, or varied.
 #[derive(Clone, Debug)]
 pub struct PlanSpace {
     genes: Vec<Gene>,
+    /// Where the genes of each layer stand.
+    places: Vec<LayerPlaces>,
     /// The template as it stands in its file.
     template: Value,
     template_plan: Plan,
-    layers: usize,
     /// Levels above 0 of a share.
     steps: u16,
+    /// Names of the compensations that each layer may have; empty where all have
+    /// the template's.
+    compensations: Vec<String>,
+    /// What the last genes choose.
     variations: Vec<Variation>,
+}
+
+/// Where the genes of a layer stand.
+#[derive(Clone, Copy, Debug)]
+struct LayerPlaces {
+    shares: Shares,
+    compensation: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shares {
+    /// One tier for all tokens.
+    Uniform(usize),
+    /// A share of 0-bit tokens, and in the next place one of 8-bit tokens.
+    Mixed(usize),
 }
 
 impl PlanSpace {
@@ -84,16 +132,11 @@ impl PlanSpace {
         step: f64,
         variations: &[Variation],
     ) -> Result<PlanSpace, SpaceError> {
-        let layers = template.layers().len();
-        if layers == 0 {
+        if template.layers().is_empty() {
             return Err(SpaceError::NoLayers);
         }
         let steps = steps(step)?;
-        let file = serde_json::to_value(template).expect("a plan is plain data");
-        let variations = variations
-            .iter()
-            .map(|variation| own_value_first(variation, &file))
-            .collect::<Result<Vec<_>, _>>()?;
+        let file = with_defaults(template);
         let mut keys: Vec<&str> = variations.iter().map(|v| v.key.as_str()).collect();
         keys.sort_unstable();
         if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -101,12 +144,28 @@ impl PlanSpace {
                 key: pair[0].into(),
             });
         }
+        if keys.contains(&"compensation") && keys.contains(&LAYER_COMPENSATION) {
+            return Err(SpaceError::Both);
+        }
+        let (of_layers, of_plan): (Vec<&Variation>, Vec<&Variation>) = variations
+            .iter()
+            .partition(|variation| variation.key == LAYER_COMPENSATION);
+        let compensations = match of_layers.first() {
+            Some(variation) => compensations(variation, template)?,
+            None => Vec::new(),
+        };
+        let variations = of_plan
+            .into_iter()
+            .map(|variation| own_value_first(variation, &file))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (genes, places) = genes(template, steps, &compensations, &variations);
         let space = PlanSpace {
-            genes: genes(layers, steps, &variations),
+            genes,
+            places,
             template: file,
             template_plan: template.clone(),
-            layers,
             steps,
+            compensations,
             variations,
         };
         space.check_values()?;
@@ -118,13 +177,39 @@ impl PlanSpace {
         &self.template_plan
     }
 
+    /// The keys of the plan's file that are varied, with a candidate's values.
+    pub fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
+        let levels = &candidate.0[self.first_key()..];
+        let genes = self.genes[self.first_key()..].iter();
+        genes
+            .zip(levels)
+            .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
+            .collect()
+    }
+
+    /// Whether some plan needs a calibration.
+    pub fn may_need_calibration(&self) -> bool {
+        let calibrated =
+            |name: &str| compensation::find(name).is_ok_and(|found| found.change().is_calibrated());
+        let of_layers = (0..self.places.len()).any(|layer| {
+            self.places[layer].compensation.is_none()
+                && calibrated(self.template_plan.compensation_at(layer).name())
+        });
+        let varied = self.variations.iter().find(|v| v.key == "compensation");
+        let values = varied.iter().flat_map(|variation| &variation.values);
+        self.template_plan.prior()
+            || of_layers
+            || self.compensations.iter().any(|name| calibrated(name))
+            || values.filter_map(Value::as_str).any(calibrated)
+    }
+
     /// Each value once, in an otherwise unchanged plan.
     fn check_values(&self) -> Result<(), SpaceError> {
         let base = self.base();
         for (index, variation) in self.variations.iter().enumerate() {
             for (level, value) in variation.values.iter().enumerate() {
                 let mut candidate = base.clone();
-                candidate.0[self.first_choice() + index] = level as u16;
+                candidate.0[self.first_key() + index] = level as u16;
                 if let Err(error) = serde_json::from_value::<Plan>(self.file_of(&candidate)) {
                     return Err(SpaceError::Value {
                         key: variation.key.clone(),
@@ -143,43 +228,74 @@ impl PlanSpace {
     }
 
     /// The index of the first gene that is a key.
-    fn first_choice(&self) -> usize {
-        1 + 2 * (self.layers - 1)
+    fn first_key(&self) -> usize {
+        self.genes.len() - self.variations.len()
     }
 
-    /// The candidate nearest to the template's ratios, if they are not the same
-    /// at all layers.
+    /// The ratio of a layer.
+    fn ratio(&self, candidate: &Candidate, layer: usize) -> Ratio {
+        match self.places[layer].shares {
+            Shares::Uniform(place) => FIRST_BITS[usize::from(candidate.0[place])],
+            Shares::Mixed(place) => {
+                let (zero, eight) = (candidate.0[place], candidate.0[place + 1]);
+                let four = (self.steps - zero).saturating_sub(eight);
+                let thousandths = |level: u16| level * (1000 / self.steps);
+                Ratio::from_thousandths(thousandths(self.steps - zero - four), thousandths(four))
+                    .expect("shares sum to 1")
+            }
+        }
+    }
+
+    /// The candidate nearest to the template's ratios and compensations, if not
+    /// all its layers are alike.
     fn template_candidate(&self) -> Option<Candidate> {
         let ratios = self.template_plan.layers();
         if ratios.iter().all(|ratio| *ratio == ratios[0]) {
             return None;
         }
         let mut candidate = self.base();
-        candidate.0[0] = u16::from(ratios[0].r8() == 1.0);
-        for (layer, ratio) in ratios.iter().enumerate().skip(1) {
+        for (layer, (ratio, places)) in ratios.iter().zip(&self.places).enumerate() {
             let level = |share: f64| (share * f64::from(self.steps)).round() as u16;
-            candidate.0[2 * layer - 1] = level(ratio.r0());
-            candidate.0[2 * layer] = level(ratio.r8());
+            match places.shares {
+                Shares::Uniform(place) => {
+                    let own = FIRST_BITS.iter().position(|bits| bits == ratio);
+                    candidate.0[place] = own.unwrap_or(0) as u16;
+                }
+                Shares::Mixed(place) => {
+                    candidate.0[place] = level(ratio.r0());
+                    candidate.0[place + 1] = level(ratio.r8());
+                }
+            }
+            if let Some(place) = places.compensation {
+                let own = self.template_plan.compensation_at(layer).name();
+                let level = self.compensations.iter().position(|name| name == own);
+                candidate.0[place] = level.unwrap_or(0) as u16;
+            }
         }
         Some(candidate)
     }
 
     /// A candidate's plan as it would stand in its file.
     fn file_of(&self, candidate: &Candidate) -> Value {
-        let levels = &self.canonical(candidate.clone()).0;
-        let share = |level: u16| f64::from(level) * 1000.0 / f64::from(self.steps) / 1000.0;
-        let layer = |zero: u16, eight: u16| {
-            json!({
-                "r8": share(eight),
-                "r4": share(self.steps - zero - eight),
-                "r0": share(zero),
-            })
-        };
-        let first = layer(0, levels[0] * self.steps);
-        let others = (1..self.layers).map(|l| layer(levels[2 * l - 1], levels[2 * l]));
         let mut file = self.template.clone();
-        file["layer"] = std::iter::once(first).chain(others).collect();
-        for (variation, &level) in self.variations.iter().zip(&levels[self.first_choice()..]) {
+        let layer = |layer: usize| {
+            let ratio = self.ratio(candidate, layer);
+            let mut table = json!({"r8": ratio.r8(), "r4": ratio.r4(), "r0": ratio.r0()});
+            let compensation = match self.places[layer].compensation {
+                Some(place) => {
+                    let name = json!(self.compensations[usize::from(candidate.0[place])]);
+                    let differs = ratio.leaves_out() && name != self.template["compensation"];
+                    differs.then_some(name)
+                }
+                None => self.template["layer"][layer].get("compensation").cloned(),
+            };
+            if let Some(name) = compensation {
+                table["compensation"] = name;
+            }
+            table
+        };
+        file["layer"] = (0..self.places.len()).map(layer).collect();
+        for (variation, &level) in self.variations.iter().zip(&candidate.0[self.first_key()..]) {
             file[&variation.key] = variation.values[usize::from(level)].clone();
         }
         file
@@ -194,10 +310,17 @@ impl Space for PlanSpace {
     }
 
     fn canonical(&self, mut candidate: Candidate) -> Candidate {
-        for layer in 1..self.layers {
-            let room = self.steps - candidate.0[2 * layer - 1];
-            let eight = &mut candidate.0[2 * layer];
-            *eight = (*eight).min(room);
+        for (layer, places) in self.places.iter().enumerate() {
+            if let Shares::Mixed(place) = places.shares {
+                let room = self.steps - candidate.0[place];
+                let eight = &mut candidate.0[place + 1];
+                *eight = (*eight).min(room);
+            }
+            if let Some(place) = places.compensation
+                && !self.ratio(&candidate, layer).leaves_out()
+            {
+                candidate.0[place] = 0;
+            }
         }
         candidate
     }
@@ -208,12 +331,15 @@ impl Space for PlanSpace {
     fn anchors(&self) -> Vec<Candidate> {
         let base = self.base();
         let (mut eight, mut middle) = (base.clone(), base.clone());
-        for (index, gene) in self.genes.iter().enumerate() {
-            match gene.role.as_str() {
-                FIRST => eight.0[index] = 1,
-                EIGHT => eight.0[index] = self.steps,
-                ZERO => middle.0[index] = gene.nearest(MIDDLE),
-                _ => {}
+        for places in &self.places {
+            match places.shares {
+                Shares::Uniform(place) => eight.0[place] = 1,
+                Shares::Mixed(place) => eight.0[place + 1] = self.steps,
+            }
+        }
+        for places in &self.places[1..] {
+            if let Shares::Mixed(place) = places.shares {
+                middle.0[place] = self.genes[place].nearest(MIDDLE);
             }
         }
         let mut anchors = vec![base, eight];
@@ -227,7 +353,8 @@ impl Space for PlanSpace {
     /// # Panics
     /// If the candidate does not fit the genes.
     fn decode(&self, candidate: &Candidate) -> Plan {
-        let mut plan: Plan = serde_json::from_value(self.file_of(candidate))
+        let candidate = self.canonical(candidate.clone());
+        let mut plan: Plan = serde_json::from_value(self.file_of(&candidate))
             .expect("each value was tried, and ratios are whole thousandths");
         plan.name.clear();
         plan
@@ -244,56 +371,129 @@ fn steps(step: f64) -> Result<u16, SpaceError> {
     Ok(1000 / thousandths as u16)
 }
 
+/// The plan as it stands in its file, with the keys that may be left out; the
+/// calibration's name, which belongs to the template alone, without.
+fn with_defaults(template: &Plan) -> Value {
+    let mut file = Map::from_iter([
+        ("rank".into(), json!(template.rank)),
+        ("importance".into(), json!(template.importance.name())),
+        ("balance".into(), json!(template.balance)),
+        ("group".into(), json!(template.group)),
+    ]);
+    if let Ok(Value::Object(written)) = serde_json::to_value(template) {
+        file.extend(written);
+    }
+    file.remove("calibration");
+    Value::Object(file)
+}
+
 /// The values, the template's own before the others.
 fn own_value_first(variation: &Variation, template: &Value) -> Result<Variation, SpaceError> {
     let key = &variation.key;
     let own = match template.get(key) {
-        Some(own) if key != "layer" && key != "format" && key != "name" => own,
+        Some(own) if !["layer", "format", "name", "prior"].contains(&key.as_str()) => own,
         _ => {
             return Err(SpaceError::Key {
                 key: key.clone(),
-                allowed: "a key of the plan other than format, name and layer".into(),
+                allowed: "a key of the plan other than format, name, prior, calibration and layer"
+                    .into(),
             });
         }
     };
     let mut values = vec![own.clone()];
-    let mut seen: Vec<&Value> = Vec::new();
-    for value in &variation.values {
-        if seen.contains(&value) {
-            return Err(SpaceError::Twice { key: key.clone() });
-        }
-        seen.push(value);
-        if value != own {
-            values.push(value.clone());
-        }
-    }
+    values.extend(
+        each_once(variation)?
+            .into_iter()
+            .filter(|value| value != own),
+    );
     Ok(Variation {
         key: key.clone(),
         values,
     })
 }
 
-fn genes(layers: usize, steps: u16, variations: &[Variation]) -> Vec<Gene> {
+/// The names of the compensations that a layer may have: the template's own
+/// before the others, those of its single layers last.
+fn compensations(variation: &Variation, template: &Plan) -> Result<Vec<String>, SpaceError> {
+    let mut names = vec![template.compensation.name().to_owned()];
+    let mut add = |name: &str| {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    };
+    for value in each_once(variation)? {
+        let name = value.as_str().unwrap_or_default();
+        match compensation::find(name) {
+            Ok(found) => add(found.name()),
+            Err(error) => {
+                return Err(SpaceError::Value {
+                    key: variation.key.clone(),
+                    value: value.to_string(),
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+    (0..template.layers().len()).for_each(|layer| add(template.compensation_at(layer).name()));
+    Ok(names)
+}
+
+/// The values of a variation, none of which may be there twice.
+fn each_once(variation: &Variation) -> Result<Vec<Value>, SpaceError> {
+    let mut seen: Vec<Value> = Vec::new();
+    for value in &variation.values {
+        if seen.contains(value) {
+            return Err(SpaceError::Twice {
+                key: variation.key.clone(),
+            });
+        }
+        seen.push(value.clone());
+    }
+    Ok(seen)
+}
+
+/// The genes, layer by layer and then key by key, and where those of each layer
+/// stand.
+fn genes(
+    template: &Plan,
+    steps: u16,
+    compensations: &[String],
+    variations: &[Variation],
+) -> (Vec<Gene>, Vec<LayerPlaces>) {
     let shares: Vec<String> = (0..=steps)
         .map(|level| (f64::from(level) / f64::from(steps)).to_string())
         .collect();
-    let mut genes = vec![Gene {
-        name: "layer 0 bits".into(),
-        kind: GeneKind::Ordered,
-        role: FIRST.into(),
-        group: 0,
-        levels: vec!["4".into(), "8".into()],
-    }];
-    for layer in 1..layers {
-        for role in [ZERO, EIGHT] {
-            genes.push(Gene {
-                name: format!("layer {layer} {role}"),
-                kind: GeneKind::Ordered,
-                role: role.into(),
-                group: layer,
-                levels: shares.clone(),
-            });
-        }
+    let layers = template.layers().len();
+    let mut genes: Vec<Gene> = Vec::new();
+    let mut places = Vec::new();
+    for layer in 0..layers {
+        let gene = |what: &str, kind, role: &str, levels: &[String]| Gene {
+            name: format!("layer {layer} {what}"),
+            kind,
+            role: role.into(),
+            group: layer,
+            levels: levels.to_vec(),
+        };
+        let place = genes.len();
+        let shares = if layer == 0 && !template.prior() {
+            let bits = ["4", "8", "0"].map(str::to_owned);
+            genes.push(gene("bits", GeneKind::Categorical, FIRST, &bits));
+            Shares::Uniform(place)
+        } else {
+            for role in [ZERO, EIGHT] {
+                genes.push(gene(role, GeneKind::Ordered, role, &shares));
+            }
+            Shares::Mixed(place)
+        };
+        let compensation = (compensations.len() > 1).then(|| {
+            let (what, kind) = ("compensation", GeneKind::Categorical);
+            genes.push(gene(what, kind, LAYER_COMPENSATION, compensations));
+            genes.len() - 1
+        });
+        places.push(LayerPlaces {
+            shares,
+            compensation,
+        });
     }
     for (index, variation) in variations.iter().enumerate() {
         genes.push(Gene {
@@ -311,7 +511,7 @@ fn genes(layers: usize, steps: u16, variations: &[Variation]) -> Vec<Gene> {
                 .collect(),
         });
     }
-    genes
+    (genes, places)
 }
 
 #[cfg(test)]
@@ -345,6 +545,78 @@ mod tests {
                 assert!((ratio.r8() - eight.min(1.0 - ratio.r0())).abs() < 1e-9);
             }
         }
+    }
+
+    /// Each layer has its own compensation, which counts only where tokens are
+    /// at 0 bits; the first layer may have all of its tokens there.
+    #[test]
+    fn layers_have_compensations_of_their_own() {
+        let space = space(
+            0.5,
+            &["layer_compensation", "balance", "group", "importance"],
+        )
+        .unwrap();
+        let names: Vec<&str> = space.genes().iter().map(|g| g.name.as_str()).collect();
+        let layers = [
+            "layer 0 bits",
+            "layer 0 compensation",
+            "layer 1 r0",
+            "layer 1 r8",
+            "layer 1 compensation",
+            "layer 2 r0",
+            "layer 2 r8",
+            "layer 2 compensation",
+        ];
+        assert_eq!(names[..8], layers);
+        assert_eq!(names[8..], ["balance", "group", "importance"]);
+        let candidate = Candidate(vec![2, 2, 0, 0, 2, 2, 1, 1, 1, 2, 3]);
+        let canonical = space.canonical(candidate.clone());
+        assert_eq!(canonical.0, [2, 2, 0, 0, 0, 2, 0, 1, 1, 2, 3]);
+        let plan = space.decode(&candidate);
+        assert_eq!(
+            plan.layers(),
+            [Ratio::ALL_ZERO, Ratio::ALL_FOUR, Ratio::ALL_ZERO]
+        );
+        let own = [0, 1, 2].map(|layer| plan.compensation_at(layer).name());
+        assert_eq!(
+            own,
+            ["attention+predict", "keys-values", "keys-values+predict"]
+        );
+        assert_eq!(plan.to_toml().matches("compensation").count(), 3);
+        assert!(plan.balance && plan.group == 32);
+        assert_eq!(plan.importance.name(), "value-weighted");
+        assert!(space.may_need_calibration() && plan.needs_calibration());
+        assert_eq!(space.keys(&canonical)[1], ("group".into(), "32".into()));
+
+        // Those of the template stay, and are among the choices.
+        let mut template = space.decode(&candidate);
+        template.set_compensation_at(1, compensation::find("fused").unwrap());
+        let kept = PlanSpace::new(&template, 0.5, &[]).unwrap();
+        assert_eq!(kept.decode(&kept.anchors()[2]), template);
+        assert!(kept.may_need_calibration());
+        let layers = [Variation::of_key("layer_compensation").unwrap()];
+        let varied = PlanSpace::new(&template, 0.5, &layers).unwrap();
+        assert_eq!(varied.genes()[1].levels[3], "fused");
+        let plan = varied.decode(&varied.anchors()[2]);
+        assert_eq!(plan.compensation_at(2).name(), "keys-values+predict");
+        let plain = PlanSpace::new(&Plan::dense_four(3), 0.1, &[]).unwrap();
+        assert!(!plain.may_need_calibration());
+    }
+
+    /// With a prior the first layer mixes tiers as all others do.
+    #[test]
+    fn a_prior_gives_the_first_layer_shares() {
+        let mixed = Ratio::from_thousandths(200, 300).unwrap();
+        let template = Plan::with_prior(vec![mixed, Ratio::ALL_FOUR]).unwrap();
+        let space = PlanSpace::new(&template, 0.1, &[]).unwrap();
+        assert_eq!(space.genes()[0].name, "layer 0 r0");
+        assert_eq!(space.genes().len(), 4);
+        let plan = space.decode(&space.anchors()[2]);
+        assert_eq!(plan.layers(), template.layers());
+        assert!(space.may_need_calibration());
+        // The middle leaves the first layer as it is.
+        let middle = space.decode(space.anchors().last().unwrap());
+        assert_eq!(middle.layers()[0], Ratio::ALL_FOUR);
     }
 
     #[test]
@@ -393,6 +665,25 @@ mod tests {
             space(0.1, &["rotation", "rotation"]),
             Err(SpaceError::Twice { .. })
         ));
+        assert_eq!(
+            space(0.1, &["compensation", "layer_compensation"]).unwrap_err(),
+            SpaceError::Both
+        );
+        let unknown = Variation {
+            key: "layer_compensation".into(),
+            values: vec![json!("none")],
+        };
+        let error = PlanSpace::new(&Plan::dense_four(2), 0.1, &[unknown]).unwrap_err();
+        assert!(error.to_string().contains("\"none\""), "{error}");
+        for key in ["prior", "calibration"] {
+            let values = vec![json!(true)];
+            let fixed = Variation {
+                key: key.into(),
+                values,
+            };
+            let error = PlanSpace::new(&Plan::dense_four(2), 0.1, &[fixed]).unwrap_err();
+            assert!(matches!(error, SpaceError::Key { .. }), "{error}");
+        }
         let five = Variation {
             key: "weight_bits".into(),
             values: vec![json!(5)],

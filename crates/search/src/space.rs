@@ -29,7 +29,9 @@ pub struct Gene {
     /// schedules over layers set all genes of one role.
     pub role: String,
     /// Where it decides it, such as a layer. Genes of one group act together,
-    /// and those of one role in neighbouring groups interact.
+    /// and those of one role in neighbouring groups interact. The first gene of
+    /// a group is the one that the others depend on: a categorical one matters
+    /// most where the first has its last level.
     pub group: usize,
     /// Names of its levels.
     pub levels: Vec<String>,
@@ -63,7 +65,8 @@ pub trait Space {
 
     /// Candidates to begin with: the first is the base, one gene of which is
     /// changed at a time to see what each does; the last is where categorical
-    /// genes are tried, so it must be one where they matter.
+    /// genes are tried that are alone in their group, so it must be one where
+    /// they matter.
     ///
     /// At least one.
     fn anchors(&self) -> Vec<Candidate>;

@@ -4,8 +4,9 @@
 //! It is linear in features that say what is expected of layers: each gene acts
 //! on its own, with a curvature; genes of one group act together; genes of one
 //! role in neighbouring groups interact, and all genes of a role do so through
-//! their mean; a categorical gene shifts everything, in proportion to those
-//! means too. The weights are Bayesian (ridge): their prior width and the noise
+//! their mean; a categorical gene of its own group shifts everything, in
+//! proportion to those means too, and one in a group with ordered genes changes
+//! what these do, with a curvature of its own. The weights are Bayesian (ridge): their prior width and the noise
 //! are those of the least leave-one-out error, and a sample of the weights says
 //! what is not known yet (Thompson sampling).
 
@@ -23,8 +24,12 @@ pub struct Features {
     /// The place of each ordered gene and the number of its levels less one;
     /// the role that it belongs to.
     ordered: Vec<(usize, f64, usize)>,
-    /// The place of each categorical gene, and its levels.
+    /// The place of each categorical gene that is alone in its group, and its
+    /// levels.
     categorical: Vec<(usize, usize)>,
+    /// The place of each other categorical gene, its levels, and the ordered
+    /// gene that it changes, as an index into `ordered`: its group's first one.
+    local: Vec<(usize, usize, Option<usize>)>,
     /// Pairs of ordered genes that interact, as indices into `ordered`.
     pairs: Vec<(usize, usize)>,
     /// The members of each role with several, as indices into `ordered`.
@@ -46,9 +51,24 @@ impl Features {
                     });
                     ordered.push((place, (gene.levels.len().max(2) - 1) as f64, role));
                 }
-                GeneKind::Categorical => categorical.push((place, gene.levels.len())),
+                GeneKind::Categorical => {
+                    let mut of_group = genes.iter().filter(|other| other.group == gene.group);
+                    if of_group.nth(1).is_none() {
+                        categorical.push((place, gene.levels.len()));
+                    }
+                }
             }
         }
+        let local = (0..genes.len())
+            .filter(|&place| genes[place].kind == GeneKind::Categorical)
+            .filter(|&place| categorical.iter().all(|&(other, _)| other != place))
+            .map(|place| {
+                let changed = ordered
+                    .iter()
+                    .position(|&(other, ..)| genes[other].group == genes[place].group);
+                (place, genes[place].levels.len(), changed)
+            })
+            .collect();
         let mut pairs = Vec::new();
         for (a, &(place_a, _, role_a)) in ordered.iter().enumerate() {
             for (b, &(place_b, _, role_b)) in ordered.iter().enumerate().skip(a + 1) {
@@ -70,6 +90,7 @@ impl Features {
         Features {
             ordered,
             categorical,
+            local,
             pairs,
             roles,
         }
@@ -90,6 +111,18 @@ impl Features {
                 out.push(f64::from(u8::from(
                     usize::from(candidate.0[place]) == level,
                 )));
+            }
+        }
+        for &(place, levels, changed) in &self.local {
+            for level in 1..levels {
+                let chosen = f64::from(u8::from(usize::from(candidate.0[place]) == level));
+                match changed {
+                    Some(a) => {
+                        let x = out[1 + a];
+                        out.extend([chosen * x, chosen * x * x]);
+                    }
+                    None => out.push(chosen),
+                }
             }
         }
         for &(a, b) in &self.pairs {
@@ -123,7 +156,14 @@ impl Features {
     /// How many features are of one gene alone, the constant included.
     fn single(&self) -> usize {
         let levels: usize = self.categorical.iter().map(|&(_, levels)| levels - 1).sum();
-        1 + 2 * self.ordered.len() + levels
+        let local = self
+            .local
+            .iter()
+            .map(|&(_, levels, changed)| match changed {
+                Some(_) => 2 * (levels - 1),
+                None => levels - 1,
+            });
+        1 + 2 * self.ordered.len() + levels + local.sum::<usize>()
     }
 }
 

@@ -19,5 +19,5 @@ pub mod task;
 mod work;
 
 pub use error::{Error, Result};
-pub use task::{Part, Prepared, ProbeFiles, Task, TaskKind, TaskSource};
+pub use task::{Part, Prepared, ProbeFiles, Task, TaskSource};
 pub use work::{TierShares, Work};

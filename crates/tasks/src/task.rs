@@ -11,7 +11,7 @@ mod questions;
 mod similarity;
 mod tags;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dtatrans_model::{Encoding, Head, Output, TextTokenizer};
 
@@ -117,24 +117,6 @@ pub trait Task: Sync {
         self.metrics()[0]
     }
 
-    /// The texts, in order, of a task whose inputs do not depend on the model; none otherwise.
-    fn texts(&self) -> Vec<&str> {
-        Vec::new()
-    }
-
-    /// The metric that counts of a model's outputs, one per text of [`texts`](Task::texts).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Head`] if the model gives something else than the task needs, or the task's inputs
-    /// depend on the model: those are scored by [`Prepared::score`].
-    fn score(&self, _outputs: &[Output], _head: &Head) -> Result<Box<dyn CountedMetric>> {
-        Err(Error::Head {
-            task: self.name(),
-            needed: "prepared for",
-        })
-    }
-
     /// Encodes the task's texts for a model with this tokenizer and head.
     ///
     /// # Errors
@@ -205,32 +187,6 @@ impl TaskSource {
             TaskSource::Squad(files) => Box::new(Questions::new(read_all(files, squad::read)?)),
         })
     }
-}
-
-/// The tasks of one file of texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TaskKind {
-    /// [`TaskSource::StsB`].
-    StsB,
-    /// [`TaskSource::Sst2`].
-    Sst2,
-    /// [`TaskSource::Cola`].
-    Cola,
-}
-
-/// Reads a task of one file of texts.
-///
-/// # Errors
-///
-/// Those of [`TaskSource::open`].
-pub fn open(kind: TaskKind, file: &Path) -> Result<Box<dyn Task>> {
-    let files = vec![file.to_owned()];
-    let source = match kind {
-        TaskKind::StsB => TaskSource::StsB(files),
-        TaskKind::Sst2 => TaskSource::Sst2(files),
-        TaskKind::Cola => TaskSource::Cola(files),
-    };
-    source.open()
 }
 
 /// Encodes each text.

@@ -4,27 +4,25 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ModelArguments, TaskArgument};
+use super::{ModelArguments, TaskArgument, TaskFiles};
 
 #[derive(Args, Debug)]
 pub(crate) struct SearchArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
 
-    /// Lose little of this task's metric; needs --data
+    /// Lose little of this task's metric on calibration data
     #[arg(
         long,
         value_enum,
         value_name = "TASK",
-        requires = "data",
         conflicts_with = "objective",
         required_unless_present = "objective"
     )]
     pub(crate) task: Option<TaskArgument>,
 
-    /// The task's calibration data, in the task's public format
-    #[arg(long, value_name = "FILE", requires = "task")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: TaskFiles,
 
     /// Lose little of what can be measured on unlabelled texts; needs --texts
     #[arg(long, value_enum, value_name = "WHAT", requires = "texts")]
@@ -68,8 +66,8 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) base: Option<PathBuf>,
 
-    /// Also choose these keys of the plan: KEY,KEY tries all their values, KEY=VALUE,VALUE those
-    /// given; may be given several times
+    /// Also choose these keys of the plan: KEY,KEY tries the values worth trying, KEY=VALUE,VALUE
+    /// those given; layer-compensation is each layer's own; may be given several times
     #[arg(long, value_name = "KEYS")]
     pub(crate) vary: Vec<String>,
 
@@ -77,17 +75,39 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub(crate) step: f64,
 
+    /// Texts, one a line, from which the parameters of plans that need a calibration are found
+    /// [default: those of the data or --texts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration_texts: Option<PathBuf>,
+
+    /// Tokens of them that are used for each plan that is tried; the plan that is written gets all
+    #[arg(long, value_name = "N", default_value_t = 20_000,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) calibration_tokens: u32,
+
     /// Keep each evaluation here; the same command goes on where it was stopped
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Write the plan that was found here
+    /// Write the plan that was found here; my.toml gets its calibration beside it as
+    /// my.safetensors, if it needs one
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Measure the plan that was found on these data as well, which the search does not see
+    /// Measure the plan that was found on this file as well, which the search does not see; may be
+    /// given several times, and is read as one
     #[arg(long, value_name = "FILE")]
-    pub(crate) validate: Option<PathBuf>,
+    pub(crate) validate: Vec<PathBuf>,
+
+    /// The task of the files of --validate [default: that of --task]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TASK",
+        requires = "validate",
+        requires = "task"
+    )]
+    pub(crate) validate_task: Option<TaskArgument>,
 
     /// Also let uniform and linear schedules and random search find a plan, with as many
     /// evaluations each

@@ -222,8 +222,15 @@ fn breed(state: &State, models: &Models, random: &mut Random) -> Candidate {
     if random.below(3) == 0 {
         let near = (at + 1 + random.below(3)).min(models.front.len() - 1);
         let other = &state.history[models.front[near]].candidate;
-        for (level, &theirs) in child.0.iter_mut().zip(&other.0) {
-            if random.below(2) == 0 {
+        // Genes of a group stay together.
+        let mut group = usize::MAX;
+        let mut take = false;
+        for (gene, (level, &theirs)) in state.genes.iter().zip(child.0.iter_mut().zip(&other.0)) {
+            if gene.group != group {
+                group = gene.group;
+                take = random.below(2) == 0;
+            }
+            if take {
                 *level = theirs;
             }
         }

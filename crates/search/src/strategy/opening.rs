@@ -53,7 +53,14 @@ fn with_design(state: &State, design: &[f64]) -> Vec<Candidate> {
                 }
             }
             GeneKind::Categorical => {
-                (0..=last).for_each(|level| add(changed(middle, level)));
+                let mut from = middle.clone();
+                let mut group =
+                    (0..state.genes.len()).filter(|&other| state.genes[other].group == gene.group);
+                if let (Some(first), Some(_)) = (group.next(), group.next()) {
+                    from = base.clone();
+                    from.0[first] = state.genes[first].levels.len() as u16 - 1;
+                }
+                (0..=last).for_each(|level| add(changed(&from, level)));
             }
         }
     }

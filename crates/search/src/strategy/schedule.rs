@@ -10,7 +10,7 @@ use crate::{Candidate, Gene, GeneKind};
 const STARTS: [f64; 3] = [0.0, 0.15, 0.5];
 
 /// The next candidate of the sweep in which all genes of one role have the same
-/// level. The role with most genes is swept fastest.
+/// level. The first of the [`roles`] is swept fastest.
 pub(super) fn uniform(state: &State) -> Option<Candidate> {
     let roles = roles(state.genes);
     let sizes: Vec<usize> = roles.iter().map(|role| levels(state.genes, role)).collect();
@@ -58,8 +58,9 @@ pub(super) fn linear(state: &State) -> Option<Candidate> {
         .find(|candidate| state.is_new(candidate))
 }
 
-/// The genes of each role, the role with most of them first; ordered roles
-/// before categorical ones.
+/// The genes of each role: first the ordered role with most of them, then
+/// categorical ones with several, then other ordered ones, and then single
+/// categorical ones.
 fn roles(genes: &[Gene]) -> Vec<Vec<usize>> {
     let mut roles: Vec<Vec<usize>> = Vec::new();
     for (place, gene) in genes.iter().enumerate() {
@@ -73,6 +74,12 @@ fn roles(genes: &[Gene]) -> Vec<Vec<usize>> {
     }
     let categorical = |role: &[usize]| genes[role[0]].kind == GeneKind::Categorical;
     roles.sort_by_key(|role| (categorical(role), usize::MAX - role.len()));
+    let ordered = roles.iter().filter(|role| !categorical(role)).count();
+    let several = |role: &&Vec<usize>| categorical(role) && role.len() > 1;
+    let several = roles.iter().filter(several).count();
+    if ordered > 1 {
+        roles[1..ordered + several].rotate_left(ordered - 1);
+    }
     roles
 }
 

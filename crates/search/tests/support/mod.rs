@@ -23,12 +23,23 @@ impl Synthetic {
         Synthetic::with(layers, 0.1, seed, true)
     }
 
+    /// With a compensation for each layer.
+    pub fn of_layers(layers: usize, seed: u64) -> Synthetic {
+        Synthetic::varied(layers, 0.1, seed, &["layer_compensation"])
+    }
+
     pub fn with(layers: usize, step: f64, seed: u64, keys: bool) -> Synthetic {
-        let mut variations = Vec::new();
-        if keys {
-            variations.push(Variation::of_key("compensation").unwrap());
-            variations.push(Variation::of_key("weight_bits").unwrap());
+        match keys {
+            true => Synthetic::varied(layers, step, seed, &["compensation", "weight_bits"]),
+            false => Synthetic::varied(layers, step, seed, &[]),
         }
+    }
+
+    fn varied(layers: usize, step: f64, seed: u64, keys: &[&str]) -> Synthetic {
+        let variations: Vec<Variation> = keys
+            .iter()
+            .map(|key| Variation::of_key(key).unwrap())
+            .collect();
         let space = PlanSpace::new(&Plan::dense_four(layers), step, &variations).unwrap();
         let weights = (0..layers)
             .map(|layer| 0.3 + 4.0 * uniform(seed, layer as u64, 0).powi(3))
@@ -50,7 +61,9 @@ impl Synthetic {
         let plan = self.space.decode(candidate);
         let layers = plan.layers();
         let count = layers.len() as f64;
-        let factor = match plan.compensation.name() {
+        let factor_at = |layer: usize| match plan.compensation_at(layer).name() {
+            "attention+predict" => 0.3,
+            "keys-values+predict" => 0.7,
             "keys-values" => 1.0,
             "carry" => 1.6,
             _ => 2.2,
@@ -58,6 +71,7 @@ impl Synthetic {
         let mut sum = 0.0;
         for (layer, ratio) in layers.iter().enumerate() {
             let weight = self.weights[layer];
+            let factor = factor_at(layer);
             sum += 0.02 * weight * ratio.r4() * (1.0 - ratio.r8());
             sum += factor * weight * ratio.r0().powf(1.7) * (1.0 - 0.6 * ratio.r8());
             if layer > 0 {
@@ -65,6 +79,7 @@ impl Synthetic {
             }
         }
         let mean = layers.iter().map(|ratio| ratio.r0()).sum::<f64>() / count;
+        let factor = (0..layers.len()).map(factor_at).sum::<f64>() / count;
         sum += factor * 2.0 * count * mean.powi(3);
         if plan.weight_bits == Bits::Four {
             sum += 0.15 * count;
@@ -75,20 +90,21 @@ impl Synthetic {
     /// The cost: the share of the dense 8-bit model's work.
     fn cost(&self, candidate: &Candidate) -> f64 {
         let plan = self.space.decode(candidate);
-        let key_values = if plan.compensation.name() == "keys-values" {
-            0.17
-        } else {
-            0.0
+        let left = |layer: usize| match plan.compensation_at(layer).name() {
+            "attention+predict" => 0.4,
+            "keys-values+predict" => 0.25,
+            "keys-values" => 0.17,
+            _ => 0.0,
         };
         let weights = if plan.weight_bits == Bits::Four {
             0.5
         } else {
             1.0
         };
-        let layers = plan.layers().iter();
-        let spent = layers.map(|ratio| {
+        let layers = plan.layers().iter().enumerate();
+        let spent = layers.map(|(layer, ratio)| {
             let nibbles = 2.0 * ratio.r8() + ratio.r4();
-            0.8 * weights * (nibbles / 2.0 + key_values * ratio.r0() / 2.0)
+            0.8 * weights * (nibbles / 2.0 + left(layer) * ratio.r0() / 2.0)
                 + 0.2 * (nibbles / 2.0).powi(2)
         });
         spent.sum::<f64>() / plan.layers().len() as f64

@@ -107,17 +107,8 @@ impl Task for Labels {
         self.check(head)?;
         Ok(Box::new(Labelled {
             task: self,
-            inputs: encode(tokenizer, self.texts())?,
+            inputs: encode(tokenizer, self.rows.iter().map(|(text, _)| text.as_str()))?,
         }))
-    }
-
-    fn texts(&self) -> Vec<&str> {
-        self.rows.iter().map(|(text, _)| text.as_str()).collect()
-    }
-
-    fn score(&self, outputs: &[Output], head: &Head) -> Result<Box<dyn CountedMetric>> {
-        self.check(head)?;
-        self.counted(outputs)
     }
 }
 

@@ -14,6 +14,12 @@ impl Similarity {
         Similarity(pairs)
     }
 
+    /// Two texts per pair.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.0.iter();
+        pairs.flat_map(|pair| [pair.first.as_str(), pair.second.as_str()])
+    }
+
     fn spearman(&self, outputs: &[Output]) -> Result<Box<dyn CountedMetric>> {
         let (pairs, _) = outputs.as_chunks::<2>();
         let predicted: Vec<f64> = pairs
@@ -40,18 +46,6 @@ impl Task for Similarity {
             task: self,
             inputs: encode(tokenizer, self.texts())?,
         }))
-    }
-
-    fn texts(&self) -> Vec<&str> {
-        let pairs = self.0.iter();
-        pairs
-            .flat_map(|pair| [pair.first.as_str(), pair.second.as_str()])
-            .collect()
-    }
-
-    fn score(&self, outputs: &[Output], head: &Head) -> Result<Box<dyn CountedMetric>> {
-        check_encoder(self.name(), head)?;
-        self.spearman(outputs)
     }
 }
 

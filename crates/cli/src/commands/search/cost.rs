@@ -74,7 +74,7 @@ impl<'a> Price<'a> {
         Ok(price)
     }
 
-    /// Runs a plan and prices it.
+    /// Runs a plan, which has its calibration if it needs one, and prices it.
     pub(super) fn of(&self, plan: &Plan) -> Result<Priced> {
         let engine = self.engine(plan)?;
         let detail = match self.machine {

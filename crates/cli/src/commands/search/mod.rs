@@ -1,24 +1,28 @@
 //! `dtatrans search`: the plan that costs least within a loss.
 
+mod calibrator;
 mod cost;
 mod report;
 mod sample;
 mod settings;
+mod subject;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
-use dtatrans_model::Checkpoint;
+use dtatrans_model::{Checkpoint, calibration};
 use dtatrans_precision::Plan;
 use dtatrans_search::{Evaluation, Header, Journal, Options, PlanSpace, Search, Space, Strategy};
 
 use crate::args::{CostArgument, ScopeArgument, SearchArguments};
 use crate::{console, model, output};
 
+use calibrator::Calibrator;
 use cost::Price;
 use report::{Found, Report, Validated};
 use sample::Sample;
+use subject::Subject;
 
 /// Resamples of the bootstrap: few while searching, where only the standard
 /// error is needed, many for the figures that are reported.
@@ -27,17 +31,29 @@ const RESAMPLES_VALIDATING: usize = 10_000;
 
 pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<()> {
     let scope = scope(arguments)?;
+    let subject = Subject::searched(arguments)?;
+    let unseen = Subject::unseen(arguments)?;
+    let calibration_file = arguments.out.as_deref().map(calibration_of).transpose()?;
     let checkpoint = model::open(&arguments.model)?;
     let space = settings::space(arguments, &checkpoint)?;
-    let data = data(arguments)?;
-    let fingerprint = settings::fingerprint(arguments, data, scope, &space, &checkpoint)?;
-    let study = Study::open(arguments, data, scope, &checkpoint, isa)?;
+    let material = subject.open()?;
+    // A mistake in it should not show only after hours.
+    let unseen = unseen.as_ref().map(Subject::open).transpose()?;
+    let fingerprint = settings::fingerprint(arguments, &subject, scope, &space, &checkpoint)?;
+    let study = Study {
+        checkpoint: &checkpoint,
+        isa,
+        arguments,
+        scope,
+        sample: Sample::open(&material, &checkpoint, isa)?,
+    };
+    let calibrator = Calibrator::open(arguments, study.sample.inputs(), &checkpoint, isa)?;
 
     let strategies = match arguments.compare {
         true => &Strategy::ALL[..],
         false => &Strategy::ALL[..1],
     };
-    let mut searches = Vec::new();
+    let mut found = Vec::new();
     for &strategy in strategies {
         let mut search = Search::new(space.clone(), options(arguments, strategy));
         let journal = arguments
@@ -51,25 +67,36 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
             }
             None => None,
         };
-        study.finish(&mut search, journal)?;
-        searches.push(search);
+        study.finish(&mut search, &calibrator, journal)?;
+        found.push(Found::of(&search));
     }
-    let mut found: Vec<Found> = searches.iter().map(Found::of).collect();
+    for found in &mut found {
+        if let Some(plan) = found.chosen_mut() {
+            calibrator.fit_on_all(plan)?;
+        }
+    }
 
-    if let Some(file) = &arguments.validate {
-        let unseen = Study::open(arguments, file, scope, &checkpoint, isa)?;
-        for (found, search) in found.iter_mut().zip(&searches) {
-            if let Some(choice) = search.choice() {
-                let plan = search
-                    .space()
-                    .decode(&search.history()[choice.index].candidate);
-                found.validated = Some(unseen.validate(&plan)?);
+    if let Some(material) = &unseen {
+        let study = Study {
+            sample: Sample::open(material, &checkpoint, isa)?,
+            ..study
+        };
+        for found in &mut found {
+            if let Some(plan) = found.chosen() {
+                found.validated = Some(study.validate(plan)?);
             }
         }
     }
-    let report = Report::new(arguments, data, scope, &checkpoint, &study.sample, found);
+    let report = Report::new(
+        arguments,
+        &subject,
+        scope,
+        &study,
+        calibration_file.as_deref(),
+        found,
+    );
     if let (Some(file), Some(text)) = (&arguments.out, report.plan_file()) {
-        output::write_file(file, |out| Ok(out.write_all(text.as_bytes())?))?;
+        write(file, &text, report.chosen())?;
     }
     match json {
         true => output::print_json(&report)?,
@@ -86,12 +113,30 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
     Ok(())
 }
 
-/// The file of the texts that the search sees.
-fn data(arguments: &SearchArguments) -> Result<&Path> {
-    match (&arguments.data, &arguments.texts) {
-        (Some(file), _) | (None, Some(file)) => Ok(file),
-        (None, None) => bail!("no texts: give them by --data or --texts"),
+/// The name of the calibration beside a plan's file: `my.safetensors` beside
+/// `my.toml`.
+fn calibration_of(plan_file: &Path) -> Result<String> {
+    let file = plan_file.with_extension("safetensors");
+    match file.file_name() {
+        Some(name) if file != plan_file => Ok(name.to_string_lossy().into_owned()),
+        _ => bail!(
+            "--out {}: must be the name of a plan's file, such as my.toml",
+            plan_file.display()
+        ),
     }
+}
+
+/// Writes a plan, and before it the calibration that it names.
+fn write(file: &Path, text: &str, plan: Option<&Plan>) -> Result<()> {
+    let parameters = plan.and_then(|plan| {
+        let name = plan.calibration.as_ref()?;
+        Some((file.with_file_name(name), plan.parameters.as_ref()?))
+    });
+    if let Some((file, parameters)) = parameters {
+        let bytes = calibration::to_bytes(parameters)?;
+        output::write_file(&file, |out| Ok(out.write_all(&bytes)?))?;
+    }
+    output::write_file(file, |out| Ok(out.write_all(text.as_bytes())?))
 }
 
 fn scope(arguments: &SearchArguments) -> Result<ScopeArgument> {
@@ -128,36 +173,20 @@ fn journal_of(file: &Path, strategy: Strategy) -> PathBuf {
 }
 
 /// Texts on which plans are measured and priced.
-struct Study<'a> {
+struct Study<'a, 'm> {
     checkpoint: &'a Checkpoint,
     isa: Isa,
     arguments: &'a SearchArguments,
     scope: ScopeArgument,
-    sample: Sample,
+    sample: Sample<'m>,
 }
 
-impl<'a> Study<'a> {
-    fn open(
-        arguments: &'a SearchArguments,
-        file: &Path,
-        scope: ScopeArgument,
-        checkpoint: &'a Checkpoint,
-        isa: Isa,
-    ) -> Result<Study<'a>> {
-        Ok(Study {
-            checkpoint,
-            isa,
-            arguments,
-            scope,
-            sample: Sample::open(arguments, file, checkpoint, isa)?,
-        })
-    }
-
+impl Study<'_, '_> {
     fn price(&self) -> Result<Price<'_>> {
         Price::new(
             self.checkpoint,
             self.isa,
-            &self.sample.inputs,
+            self.sample.inputs(),
             self.arguments.cost,
             self.scope,
             &self.arguments.machine,
@@ -168,6 +197,7 @@ impl<'a> Study<'a> {
     fn finish(
         &self,
         search: &mut Search<PlanSpace>,
+        calibrator: &Calibrator,
         journal: Option<(Journal, usize)>,
     ) -> Result<()> {
         let (mut journal, told) = match journal {
@@ -185,9 +215,10 @@ impl<'a> Study<'a> {
                 Some(price) => price,
                 None => price.insert(self.price()?),
             };
-            let plan = search.space().decode(&candidate);
-            let evaluation = self
-                .evaluate(price, &plan)
+            let mut plan = search.space().decode(&candidate);
+            let evaluation = calibrator
+                .fit(&mut plan)
+                .and_then(|()| self.evaluate(price, &plan))
                 .with_context(|| format!("evaluation {}", search.history().len() + 1))?;
             if let Some(journal) = &mut journal {
                 journal.append(&candidate, &evaluation)?;

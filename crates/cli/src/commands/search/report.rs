@@ -2,27 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::Result;
-use dtatrans_model::Checkpoint;
-use dtatrans_precision::{Plan, Ratio};
-use dtatrans_search::{Estimate, Evaluated, GeneKind, PlanSpace, Search, Space, estimates, pareto};
+use dtatrans_precision::Plan;
+use dtatrans_search::{Estimate, Evaluated, PlanSpace, Search, Space, estimates, pareto};
 use serde::Serialize;
 
 use crate::args::{ScopeArgument, SearchArguments};
 use crate::{console, output};
 
+use super::Study;
 use super::cost::Priced;
-use super::sample::{Measured, Sample};
+use super::sample::Measured;
 use super::settings::{name_of, objective};
+use super::subject::Subject;
 
 /// The result.
 #[derive(Serialize)]
 pub(super) struct Report {
     model: String,
     objective: String,
-    /// The calibration data's file name.
+    /// The names of the files that the search sees.
     data: String,
     /// Its labelled items, or texts.
     items: usize,
@@ -131,6 +131,15 @@ impl Found {
                 .fold(f64::INFINITY, f64::min),
         }
     }
+
+    /// The chosen plan.
+    pub(super) fn chosen(&self) -> Option<&Plan> {
+        self.chosen.as_ref().map(|row| &row.decoded)
+    }
+
+    pub(super) fn chosen_mut(&mut self) -> Option<&mut Plan> {
+        self.chosen.as_mut().map(|row| &mut row.decoded)
+    }
 }
 
 impl Row {
@@ -148,7 +157,7 @@ impl Row {
             cost: evaluation.cost,
             attention_saved: measure("attention_saved"),
             encoder_saved: measure("encoder_saved"),
-            keys: keys(space, evaluated),
+            keys: space.keys(&evaluated.candidate).into_iter().collect(),
             plan: plan.to_toml(),
             decoded: plan,
         }
@@ -164,27 +173,24 @@ impl Row {
     }
 }
 
-fn keys(space: &PlanSpace, evaluated: &Evaluated) -> BTreeMap<String, String> {
-    let levels = &evaluated.candidate.0;
-    space
-        .genes()
-        .iter()
-        .zip(levels)
-        .filter(|(gene, _)| gene.kind == GeneKind::Categorical)
-        .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
-        .collect()
-}
-
 impl Report {
     pub(super) fn new(
         arguments: &SearchArguments,
-        data: &Path,
+        subject: &Subject,
         scope: ScopeArgument,
-        checkpoint: &Checkpoint,
-        sample: &Sample,
+        study: &Study,
+        calibration_file: Option<&str>,
         mut strategies: Vec<Found>,
     ) -> Report {
-        let name = format!("{}, {} points", checkpoint.name, arguments.budget);
+        let model = study.checkpoint.name.clone();
+        let sample = &study.sample;
+        let name = format!("{model}, {} points", arguments.budget);
+        // The joint search's plan is the one that is written.
+        if let Some(row) = strategies[0].chosen.as_mut()
+            && row.decoded.needs_calibration()
+        {
+            row.decoded.calibration = calibration_file.map(str::to_owned);
+        }
         for row in strategies
             .iter_mut()
             .filter_map(|found| found.chosen.as_mut())
@@ -193,16 +199,12 @@ impl Report {
             row.plan = row.decoded.to_toml();
         }
         Report {
-            model: checkpoint.name.clone(),
+            model,
             objective: match arguments.task {
-                Some(_) => sample.what(),
+                Some(_) => sample.what().to_owned(),
                 None => objective(arguments),
             },
-            data: data
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            data: subject.names(),
             items: sample.items(),
             budget: arguments.budget,
             margin: arguments.margin,
@@ -220,7 +222,7 @@ impl Report {
 
     /// The plan that the joint search chose.
     pub(super) fn chosen(&self) -> Option<&Plan> {
-        self.joint().chosen.as_ref().map(|row| &row.decoded)
+        self.joint().chosen()
     }
 
     pub(super) fn evaluations(&self) -> usize {
@@ -344,18 +346,25 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// A plan's ratios on one line.
+/// A plan's ratios on one line, and where a layer's compensation is not the
+/// plan's, that too.
 fn layers(plan: &Plan) -> String {
-    let layer = |ratio: &Ratio| {
+    let layer = |(layer, ratio): (usize, &dtatrans_precision::Ratio)| {
         let shares = [ratio.r8(), ratio.r4(), ratio.r0()];
-        match shares {
+        let mut text = match shares {
             [1.0, _, _] => "8".to_owned(),
             [_, 1.0, _] => "4".to_owned(),
+            [_, _, 1.0] => "0".to_owned(),
             _ => shares
                 .map(|share| (100.0 * share).round().to_string())
                 .join("/"),
+        };
+        let compensation = plan.compensation_at(layer).name();
+        if ratio.leaves_out() && compensation != plan.compensation.name() {
+            let _ = write!(text, " {compensation}");
         }
+        text
     };
-    let layers: Vec<String> = plan.layers().iter().map(layer).collect();
+    let layers: Vec<String> = plan.layers().iter().enumerate().map(layer).collect();
     layers.join("  ")
 }

@@ -2,47 +2,74 @@
 //!
 //! All that the search knows of tasks is here.
 
-use std::path::Path;
-
 use anyhow::{Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Head, Output, Precision};
 use dtatrans_tasks::bootstrap::{self, BootstrapOptions, Interval};
 use dtatrans_tasks::counted::CountedMetric;
 use dtatrans_tasks::task::cosine;
-use dtatrans_tasks::{Error, Task, TaskKind, task};
+use dtatrans_tasks::{Error, Prepared};
 
-use crate::args::{SearchArguments, TaskArgument, TextArguments};
 use crate::{console, texts};
+
+use super::subject::Material;
 
 /// The 97.5 % quantile of the standard normal distribution: an interval of 95 %
 /// is twice as many standard errors wide.
 const NORMAL_975: f64 = 1.959_964;
 
+/// How many of the windows behind it each window of a long text is compared
+/// with.
+const WINDOWS_BEHIND: usize = 8;
+
 /// What plans are measured against.
-enum Objective {
-    /// A task's metric; at f32.
-    Task(Box<dyn Task>, Box<dyn CountedMetric>),
-    /// The outputs at f32 themselves.
-    Agreement,
+enum Objective<'m> {
+    /// A task's metric that counts.
+    Task {
+        prepared: Box<dyn Prepared + 'm>,
+        /// The metric at f32.
+        float: Box<dyn CountedMetric>,
+    },
+    /// The outputs at f32 themselves, on these texts.
+    Agreement(Vec<Encoding>),
 }
 
 /// Texts, and what the model says of them at f32.
-pub(super) struct Sample {
-    pub(super) inputs: Vec<Encoding>,
+pub(super) struct Sample<'m> {
+    /// What is lost, for people.
+    what: String,
     float: Vec<Output>,
-    objective: Objective,
+    objective: Objective<'m>,
     guide: Guide,
 }
 
 /// The smooth measure that leads the search.
 enum Guide {
-    /// Of sentence pairs: 1 - the correlation of their cosines with those at
-    /// f32. What moves all embeddings alike changes no ranking of pairs, and
-    /// does not count.
-    Pairs,
+    /// Of tasks that rank pairs of these outputs: 1 - the correlation of the
+    /// pairs' cosines with those at f32. What moves all embeddings alike changes
+    /// no ranking, and does not count.
+    Pairs(Vec<(usize, usize)>),
     /// The mean of each output's own deviation from f32.
     Outputs,
+}
+
+impl Guide {
+    /// That of a task with this name and number of outputs.
+    fn of(task: &str, outputs: usize) -> Guide {
+        match task {
+            "stsb" => Guide::Pairs(
+                (0..outputs / 2)
+                    .map(|pair| (2 * pair, 2 * pair + 1))
+                    .collect(),
+            ),
+            "long-text" => {
+                let behind = |a: usize| (a + 1..=a + WINDOWS_BEHIND).map(move |b| (a, b));
+                let pairs = (0..outputs).flat_map(behind);
+                Guide::Pairs(pairs.filter(|&(_, b)| b < outputs).collect())
+            }
+            _ => Guide::Outputs,
+        }
+    }
 }
 
 /// What a plan loses.
@@ -53,71 +80,81 @@ pub(super) struct Measured {
     pub(super) interval: (f64, f64),
     /// The standard error of the loss.
     pub(super) standard_error: f64,
-    /// The deviation of the outputs from f32, without unit: of sentence pairs
-    /// 1 - the correlation of their cosines, else the mean of 1 - cosine, or of
-    /// the Kullback-Leibler divergence of the labels' probabilities in nats.
+    /// The deviation of the outputs from f32, without unit: of ranked pairs 1 -
+    /// the correlation of their cosines, else the mean of 1 - cosine, or of the
+    /// Kullback-Leibler divergence of the labels' probabilities in nats.
     pub(super) guide: f64,
 }
 
-impl Sample {
-    /// Reads a file as the arguments say, and runs the model on it at f32.
+impl<'m> Sample<'m> {
+    /// Encodes the texts and runs the model on them at f32.
     pub(super) fn open(
-        arguments: &SearchArguments,
-        file: &Path,
+        material: &'m Material,
         checkpoint: &Checkpoint,
         isa: Isa,
-    ) -> Result<Sample> {
-        let task = match arguments.task {
-            Some(name) => Some(task::open(kind(name), file)?),
-            None => None,
-        };
-        let texts = match &task {
-            Some(task) => task.texts().into_iter().map(str::to_owned).collect(),
-            None => texts::read(&TextArguments {
-                texts: Vec::new(),
-                file: Some(file.into()),
-            })?,
-        };
-        let inputs = texts::encode(checkpoint.tokenizer()?, &texts)?;
+    ) -> Result<Sample<'m>> {
+        let tokenizer = checkpoint.tokenizer()?;
         let engine = Engine::new(checkpoint, &Precision::F32, isa)?;
-        let bar = console::count_bar("f32", inputs.len(), "texts");
-        let float = engine.run(&inputs, Detail::Value, &|done| bar.inc(done as u64))?;
-        bar.finish_and_clear();
-        let objective = match task {
-            Some(task) => {
-                let metric = task.score(&float, &checkpoint.head)?;
-                if metric.points(&vec![1; metric.items()]).is_none() {
-                    bail!("{}: the metric is undefined at f32", file.display());
-                }
-                Objective::Task(task, metric)
-            }
-            None => Objective::Agreement,
+        let run = |inputs: &[Encoding]| {
+            let bar = console::count_bar("f32", inputs.len(), "texts");
+            let outputs = engine.run(inputs, Detail::Value, &|done| bar.inc(done as u64))?;
+            bar.finish_and_clear();
+            anyhow::Ok(outputs)
         };
+        let task = match material {
+            Material::Task(task) => task,
+            Material::Texts(texts) => {
+                let inputs = texts::encode(tokenizer, texts)?;
+                return Ok(Sample {
+                    what: "agreement with f32".into(),
+                    float: run(&inputs)?,
+                    objective: Objective::Agreement(inputs),
+                    guide: Guide::Outputs,
+                });
+            }
+        };
+        let mut prepared = task.prepare(tokenizer, &checkpoint.head)?;
+        texts::warn_of_cuts(tokenizer, prepared.inputs());
+        if !prepared.training_inputs().is_empty() {
+            texts::warn_of_cuts(tokenizer, prepared.training_inputs());
+            let outputs = run(prepared.training_inputs())?;
+            prepared.train(&outputs)?;
+        }
+        let float = run(prepared.inputs())?;
+        let metric = counting(prepared.as_ref(), &float)?;
+        if metric.points(&vec![1; metric.items()]).is_none() {
+            bail!("{}: {} is undefined at f32", task.name(), task.metric());
+        }
         Ok(Sample {
-            inputs,
+            what: format!("{} ({})", task.name(), task.metric()),
+            guide: Guide::of(task.name(), float.len()),
             float,
-            objective,
-            guide: match arguments.task {
-                Some(TaskArgument::Stsb) => Guide::Pairs,
-                _ => Guide::Outputs,
+            objective: Objective::Task {
+                prepared,
+                float: metric,
             },
         })
+    }
+
+    /// What to run a plan on.
+    pub(super) fn inputs(&self) -> &[Encoding] {
+        match &self.objective {
+            Objective::Task { prepared, .. } => prepared.inputs(),
+            Objective::Agreement(inputs) => inputs,
+        }
     }
 
     /// Number of labelled items, or of texts.
     pub(super) fn items(&self) -> usize {
         match &self.objective {
-            Objective::Task(_, metric) => metric.items(),
-            Objective::Agreement => self.inputs.len(),
+            Objective::Task { prepared, .. } => prepared.items(),
+            Objective::Agreement(inputs) => inputs.len(),
         }
     }
 
     /// What is lost, for people.
-    pub(super) fn what(&self) -> String {
-        match &self.objective {
-            Objective::Task(task, _) => format!("{} ({})", task.name(), task.metric()),
-            Objective::Agreement => "agreement with f32".into(),
-        }
+    pub(super) fn what(&self) -> &str {
+        &self.what
     }
 
     /// What a plan loses whose outputs are these.
@@ -132,15 +169,15 @@ impl Sample {
             ..BootstrapOptions::default()
         };
         let interval = match &self.objective {
-            Objective::Task(task, float) => {
-                let metric = task.score(outputs, head)?;
-                match bootstrap::compare(&metric, float, &options) {
+            Objective::Task { prepared, float } => {
+                let metric = counting(prepared.as_ref(), outputs)?;
+                match bootstrap::compare(metric.as_ref(), float.as_ref(), &options) {
                     // Outputs without any order or label have lost everything.
                     Err(Error::Undefined) => None,
                     outcome => Some(negative(&outcome?)),
                 }
             }
-            Objective::Agreement => {
+            Objective::Agreement(_) => {
                 let pairs = outputs.iter().zip(&self.float);
                 let losses: Vec<f64> = pairs
                     .map(|(output, float)| disagreement(output, float, head))
@@ -156,11 +193,11 @@ impl Sample {
         };
         let (loss, low, high) = match (interval, &self.objective) {
             (Some(interval), _) => interval,
-            (None, Objective::Task(_, float)) => {
+            (None, Objective::Task { float, .. }) => {
                 let all = float.points(&vec![1; float.items()]).unwrap_or(100.0);
                 (all, all, all)
             }
-            (None, Objective::Agreement) => (100.0, 100.0, 100.0),
+            (None, Objective::Agreement(_)) => (100.0, 100.0, 100.0),
         };
         Ok(Measured {
             loss,
@@ -171,8 +208,14 @@ impl Sample {
     }
 
     fn guide(&self, outputs: &[Output], head: &Head) -> f64 {
-        match self.guide {
-            Guide::Pairs => {
+        match &self.guide {
+            Guide::Pairs(pairs) => {
+                let cosines = |outputs: &[Output]| -> Vec<f64> {
+                    let pairs = pairs.iter();
+                    pairs
+                        .map(|&(a, b)| cosine(&outputs[a].value, &outputs[b].value))
+                        .collect()
+                };
                 // Where one of the two has no spread, nothing is left to go by.
                 let correlation = correlation(&cosines(outputs), &cosines(&self.float));
                 (1.0 - correlation.unwrap_or(0.0)).max(0.0)
@@ -186,13 +229,12 @@ impl Sample {
     }
 }
 
-/// The cosine of each pair of outputs.
-fn cosines(outputs: &[Output]) -> Vec<f64> {
-    let (pairs, _) = outputs.as_chunks::<2>();
-    pairs
-        .iter()
-        .map(|[a, b]| cosine(&a.value, &b.value))
-        .collect()
+/// The metric that counts.
+fn counting(prepared: &dyn Prepared, outputs: &[Output]) -> Result<Box<dyn CountedMetric>> {
+    match prepared.score(outputs)?.into_iter().next() {
+        Some(metric) => Ok(metric),
+        None => bail!("the task has no metric"),
+    }
 }
 
 /// Pearson's correlation; `None` where one side has no spread.
@@ -210,14 +252,6 @@ fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
     correlation.is_finite().then_some(correlation)
 }
 
-fn kind(name: TaskArgument) -> TaskKind {
-    match name {
-        TaskArgument::Stsb => TaskKind::StsB,
-        TaskArgument::Sst2 => TaskKind::Sst2,
-        TaskArgument::Cola => TaskKind::Cola,
-    }
-}
-
 /// The loss and its interval, from the interval of plan - f32.
 fn negative(interval: &Interval) -> (f64, f64, f64) {
     (-interval.difference, -interval.high, -interval.low)
@@ -225,37 +259,69 @@ fn negative(interval: &Interval) -> (f64, f64, f64) {
 
 /// What one text loses of its agreement with f32, in points.
 fn disagreement(output: &Output, float: &Output, head: &Head) -> f64 {
-    match head {
-        Head::Classifier { .. } => 100.0 * f64::from(u8::from(label(output) != label(float))),
+    match (scores(output, head), scores(float, head)) {
+        (Some(own), Some(float)) => {
+            let pairs = own.iter().zip(&float);
+            let other = pairs.filter(|(own, float)| label(own) != label(float));
+            100.0 * other.count() as f64 / float.len() as f64
+        }
         _ => 100.0 * (1.0 - cosine(&output.value, &float.value)),
     }
 }
 
 /// How far one text's output is from f32.
 fn deviation(output: &Output, float: &Output, head: &Head) -> f64 {
-    match head {
-        Head::Classifier { .. } => {
-            let (p, q) = (log_probabilities(float), log_probabilities(output));
-            let terms = p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q));
-            terms.sum::<f64>().max(0.0)
+    match (scores(output, head), scores(float, head)) {
+        (Some(own), Some(float)) => {
+            let pairs = own.iter().zip(&float);
+            let sum: f64 = pairs.map(|(own, float)| divergence(float, own)).sum();
+            sum / float.len() as f64
         }
         _ => (1.0 - cosine(&output.value, &float.value)).max(0.0),
     }
 }
 
-fn label(output: &Output) -> usize {
-    let scores = &output.value;
+/// The scores of each choice that a head makes: of the text's label, of each
+/// token's label, or of the first and the last token of an answer. `None` of a
+/// sentence encoder.
+fn scores(output: &Output, head: &Head) -> Option<Vec<Vec<f64>>> {
+    let value = || output.value.iter().map(|&score| f64::from(score));
+    match head {
+        Head::Sentence(_) => None,
+        Head::Classifier { .. } => Some(vec![value().collect()]),
+        Head::Tokens { labels } => {
+            let all: Vec<f64> = value().collect();
+            let tokens = all.chunks(labels.len().max(1));
+            Some(tokens.map(<[f64]>::to_vec).collect())
+        }
+        Head::Span => {
+            let every_other = |first| value().skip(first).step_by(2).collect();
+            Some(vec![every_other(0), every_other(1)])
+        }
+    }
+}
+
+/// The place of the highest score, the first of equal ones.
+fn label(scores: &[f64]) -> usize {
     let best = (0..scores.len())
         .rev()
         .max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     best.unwrap_or(0)
 }
 
-fn log_probabilities(output: &Output) -> Vec<f64> {
-    let scores = output.value.iter().map(|&score| f64::from(score));
-    let highest = scores.clone().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = scores.clone().map(|score| (score - highest).exp()).sum();
-    scores.map(|score| score - highest - sum.ln()).collect()
+/// The Kullback-Leibler divergence of the probabilities of `q` from those of
+/// `p`, in nats.
+fn divergence(p: &[f64], q: &[f64]) -> f64 {
+    let (p, q) = (log_probabilities(p), log_probabilities(q));
+    let terms = p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q));
+    terms.sum::<f64>().max(0.0)
+}
+
+fn log_probabilities(scores: &[f64]) -> Vec<f64> {
+    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = scores.iter().map(|score| (score - highest).exp()).sum();
+    let log = |score: &f64| score - highest - sum.ln();
+    scores.iter().map(log).collect()
 }
 
 #[cfg(test)]
@@ -286,7 +352,37 @@ mod tests {
         assert_eq!(disagreement(&sure, &shifted, &head), 0.0);
         assert_eq!(disagreement(&output(&[1.0, 0.0]), &sure, &head), 100.0);
         // A tie is the first label, on both sides.
-        assert_eq!(label(&even), 0);
+        assert_eq!(label(&[0.0, 0.0]), 0);
+    }
+
+    #[test]
+    fn heads_that_read_out_every_token_agree_token_by_token() {
+        let labels = vec!["O".into(), "B-PER".into()];
+        let head = Head::Tokens { labels };
+        let float = output(&[1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0]);
+        let other = output(&[1.0, 0.0, 1.0, 0.0, 2.0, 0.0, 0.0, 2.0]);
+        assert_eq!(disagreement(&other, &float, &head), 25.0);
+        // One token of four, from (1/(1+e), e/(1+e)) to its mirror image.
+        let e = 1.0_f64.exp();
+        let want = (e - 1.0) / (e + 1.0) / 4.0;
+        assert!((deviation(&other, &float, &head) - want).abs() < 1e-6);
+        // As a span both begin at the third token, and the ends differ.
+        assert_eq!(disagreement(&other, &float, &Head::Span), 0.0);
+        let ends = output(&[1.0, 9.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0]);
+        assert_eq!(disagreement(&ends, &float, &Head::Span), 50.0);
+    }
+
+    #[test]
+    fn windows_are_compared_with_those_behind_them() {
+        let Guide::Pairs(pairs) = Guide::of("long-text", 10) else {
+            panic!("embeddings are ranked");
+        };
+        assert_eq!(pairs.len(), 8 + 8 + 7 + 6 + 5 + 4 + 3 + 2 + 1);
+        assert_eq!(pairs[8], (1, 2));
+        let Guide::Pairs(pairs) = Guide::of("stsb", 4) else {
+            panic!("pairs are ranked");
+        };
+        assert_eq!(pairs, [(0, 1), (2, 3)]);
     }
 
     #[test]

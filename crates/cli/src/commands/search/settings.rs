@@ -7,13 +7,15 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use dtatrans_accel::Machine;
 use dtatrans_assets::sha256_hex;
-use dtatrans_model::{Checkpoint, Precision};
-use dtatrans_precision::{Plan, Ratio};
+use dtatrans_model::Checkpoint;
+use dtatrans_precision::Plan;
 use dtatrans_search::{PlanSpace, Variation};
 use serde_json::{Value, json};
 
-use crate::args::{CostArgument, PrecisionArguments, ScopeArgument, SearchArguments};
+use crate::args::{CostArgument, ScopeArgument, SearchArguments};
 use crate::{machines, precision};
+
+use super::subject::{Subject, hash_of};
 
 /// The files of a checkpoint that decide what it computes.
 const MODEL_FILES: [&str; 5] = [
@@ -38,19 +40,15 @@ fn template(arguments: &SearchArguments, checkpoint: &Checkpoint) -> Result<Plan
     let Some(file) = &arguments.base else {
         return Ok(Plan::dense_four(layers));
     };
-    let asked = PrecisionArguments {
-        plan: Some(file.clone()),
-        bits: None,
-    };
-    let asked = precision::asked(&asked, checkpoint).map_err(|error| {
-        // The same file by its own option's name.
-        let text = format!("{error:#}").replacen("--plan ", "--base ", 1);
-        anyhow::anyhow!(text)
-    })?;
-    match asked {
-        Some(Precision::Plan(plan)) => Ok(plan),
-        _ => Ok(Plan::new(vec![Ratio::ALL_FOUR; layers])?),
+    if file.as_os_str() == "default" {
+        return precision::default_plan(checkpoint);
     }
+    // Its calibration, if it has one, is not needed: each plan gets its own.
+    let what = || format!("--base {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(what)?;
+    let plan = Plan::from_toml(&text).with_context(what)?;
+    plan.check_depth(layers).with_context(what)?;
+    Ok(plan)
 }
 
 /// `--vary`: `key,key`, or `key=value,value`.
@@ -84,7 +82,7 @@ fn parse(value: &str) -> Value {
 /// Whatever decides what an evaluation gives, by name.
 pub(super) fn fingerprint(
     arguments: &SearchArguments,
-    data: &Path,
+    subject: &Subject,
     scope: ScopeArgument,
     space: &PlanSpace,
     checkpoint: &Checkpoint,
@@ -97,7 +95,17 @@ pub(super) fn fingerprint(
             set(&format!("model {name}"), hash_of(&file)?);
         }
     }
-    set("data", hash_of(data)?);
+    for (name, value) in subject.settings()? {
+        set(&name, value);
+    }
+    if space.may_need_calibration() {
+        let texts = match &arguments.calibration_texts {
+            Some(file) => hash_of(file)?,
+            None => json!("those searched on"),
+        };
+        set("calibration texts", texts);
+        set("calibration tokens", json!(arguments.calibration_tokens));
+    }
     set("max_length", json!(checkpoint.tokenizer()?.limit()));
     set("objective", json!(objective(arguments)));
     set("cost", json!(name_of(arguments.cost)));
@@ -128,9 +136,4 @@ pub(super) fn name_of(value: impl ValueEnum) -> String {
     value
         .to_possible_value()
         .map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-fn hash_of(file: &Path) -> Result<Value> {
-    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-    Ok(json!({"bytes": bytes.len(), "sha256": sha256_hex(&bytes)}))
 }
