@@ -64,11 +64,11 @@ pub(crate) enum Command {
     Eval(EvalArguments),
 
     /// Find the parameters that a plan needs of a model, from raw texts
-    #[command(
-        after_help = "Example: dtatrans calibrate --plan my.toml --file texts.txt\n\n\
+    #[command(after_help = "Examples:\n  \
+        dtatrans calibrate --plan my.toml --file texts.txt\n  \
+        dtatrans calibrate --plan my.toml --task stsb --data train.tsv\n\n\
         Plans whose compensation estimates a change, or that rank tokens before the first layer, \
-        need it; docs/plan.md says which."
-    )]
+        need it; docs/plan.md says which.")]
     Calibrate(CalibrateArguments),
 
     /// Run a model under a plan and write what each token got, for `simulate`
@@ -188,6 +188,13 @@ pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     pub(crate) texts: TextArguments,
 
+    /// Take the texts of this task's files instead
+    #[arg(long, value_enum, value_name = "TASK", conflicts_with_all = ["texts", "file"])]
+    pub(crate) task: Option<TaskArgument>,
+
+    #[command(flatten)]
+    pub(crate) task_files: TaskFiles,
+
     /// Where to write the calibration [default: the file that the plan names, beside it]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -279,8 +286,8 @@ pub(crate) struct TaskFiles {
     #[arg(long, value_name = "FILE")]
     pub(crate) train: Vec<PathBuf>,
 
-    /// For long-text: which half of the articles [default: reporting; of a search:
-    /// choosing]
+    /// For long-text: which half of the articles; for the built-in probe: which of its texts
+    /// [default of eval: reporting; of search and calibrate: choosing]
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) part: Option<PartArgument>,
 
@@ -291,9 +298,9 @@ pub(crate) struct TaskFiles {
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PartArgument {
-    /// Articles 0, 2, 4, ...: to choose plans and thresholds on
+    /// Articles 0, 2, 4, ..., or all texts outside the probe's sample: to choose plans on
     Choosing,
-    /// Articles 1, 3, 5, ...: to report
+    /// Articles 1, 3, 5, ..., or the 2,000 texts of the sample: to report
     Reporting,
 }
 

@@ -40,6 +40,11 @@ pub(crate) fn source_of(
         wrong_usage(command, kind, message);
     }
     let data = files.data.clone();
+    let part = match files.part {
+        Some(PartArgument::Choosing) => Part::Choosing,
+        Some(PartArgument::Reporting) => Part::Reporting,
+        None => part,
+    };
     Ok(match task {
         TaskArgument::Stsb => TaskSource::StsB(data),
         TaskArgument::Sst2 => TaskSource::Sst2(data),
@@ -52,7 +57,10 @@ pub(crate) fn source_of(
             exclude: files.exclude.clone(),
         },
         TaskArgument::Probe => TaskSource::Probe(match data.is_empty() {
-            true => ProbeFiles::MovieReviews(movie_reviews()?),
+            true => ProbeFiles::MovieReviews {
+                file: movie_reviews()?,
+                part,
+            },
             false => ProbeFiles::Labelled {
                 train: files.train.clone(),
                 test: data,
@@ -60,16 +68,29 @@ pub(crate) fn source_of(
         }),
         TaskArgument::LongText => TaskSource::LongText {
             articles: data,
-            part: match files.part {
-                Some(PartArgument::Choosing) => Part::Choosing,
-                Some(PartArgument::Reporting) => Part::Reporting,
-                None => part,
-            },
+            part,
             window_tokens: files.window_tokens.unwrap_or(WINDOW_TOKENS).into(),
         },
         TaskArgument::Conll2003 => TaskSource::Conll(data),
         TaskArgument::Squad => TaskSource::Squad(data),
     })
+}
+
+/// Ends the program with a message on usage where a command got files of a task
+/// without a task.
+pub(crate) fn refuse_files(command: &str, files: &TaskFiles) {
+    for (option, given) in [
+        ("--data", !files.data.is_empty()),
+        ("--exclude", !files.exclude.is_empty()),
+        ("--train", !files.train.is_empty()),
+        ("--part", files.part.is_some()),
+        ("--window-tokens", files.window_tokens.is_some()),
+    ] {
+        if given {
+            let message = format!("{option} needs --task");
+            wrong_usage(command, ErrorKind::ArgumentConflict, message);
+        }
+    }
 }
 
 /// Ends the program with a message on a command's usage.
@@ -87,19 +108,35 @@ fn check(task: TaskArgument, files: &TaskFiles) -> Result<(), (ErrorKind, String
     use TaskArgument as Task;
     let name = task.name();
     for (option, given, taken_by) in [
-        ("--exclude", !files.exclude.is_empty(), Task::MovieSnippets),
-        ("--train", !files.train.is_empty(), Task::Probe),
-        ("--part", files.part.is_some(), Task::LongText),
+        (
+            "--exclude",
+            !files.exclude.is_empty(),
+            &[Task::MovieSnippets][..],
+        ),
+        ("--train", !files.train.is_empty(), &[Task::Probe]),
+        (
+            "--part",
+            files.part.is_some(),
+            &[Task::LongText, Task::Probe],
+        ),
         (
             "--window-tokens",
             files.window_tokens.is_some(),
-            Task::LongText,
+            &[Task::LongText],
         ),
     ] {
-        if given && task != taken_by {
-            let message = format!("{option} is for --task {}, not for {name}", taken_by.name());
+        if given && !taken_by.contains(&task) {
+            let names: Vec<String> = taken_by.iter().map(|task| task.name()).collect();
+            let message = format!(
+                "{option} is for --task {}, not for {name}",
+                names.join(" or ")
+            );
             return Err((ErrorKind::ArgumentConflict, message));
         }
+    }
+    if task == Task::Probe && files.part.is_some() && !files.data.is_empty() {
+        let message = "--part is for the built-in movie reviews, not for --data".into();
+        return Err((ErrorKind::ArgumentConflict, message));
     }
     let missing = |option: &str| {
         let message = format!("--task {name} needs {option} FILE");

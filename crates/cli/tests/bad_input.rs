@@ -29,6 +29,11 @@ fn options_of_another_task_are_wrong_usage() {
         ("probe", &["--data", "x"], "--task probe needs --train FILE"),
         ("probe", &["--train", "x"], "--task probe needs --data FILE"),
         (
+            "probe",
+            &["--train", "x", "--data", "y", "--part", "choosing"],
+            "--part is for the built-in movie reviews, not for --data",
+        ),
+        (
             "sst2",
             &["--data", "x", "--exclude", "y"],
             "--exclude is for --task movie-snippets, not for sst2",
@@ -41,7 +46,7 @@ fn options_of_another_task_are_wrong_usage() {
         (
             "cola",
             &["--data", "x", "--part", "choosing"],
-            "--part is for --task long-text, not for cola",
+            "--part is for --task long-text or probe, not for cola",
         ),
         (
             "conll2003",

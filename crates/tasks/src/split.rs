@@ -1,4 +1,5 @@
-//! The demo's sample of the movie reviews: clear opinions, split into training and test items.
+//! The demo's sample of the movie reviews: clear opinions, split into training and test items, and
+//! the rest.
 //!
 //! The file is sorted by sentiment, so its order must not decide. Items are ordered by a hash of
 //! their identifiers instead, and the first ones of each sign are taken: the sample depends on
@@ -34,13 +35,15 @@ impl Default for SplitSizes {
     }
 }
 
-/// A sample in two parts without a common item, each in the order of its hashes.
+/// A sample in two parts and what is in neither, each in the order of its hashes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split<'s> {
     /// Items to train on.
     pub train: Vec<&'s Snippet>,
     /// Items to test on.
     pub test: Vec<&'s Snippet>,
+    /// Items that qualify and are in neither.
+    pub rest: Vec<&'s Snippet>,
 }
 
 /// Draws the sample from the snippets with |mean rating| >= [`MIN_ABS_RATING`].
@@ -83,18 +86,18 @@ pub fn split(snippets: &[Snippet], sizes: SplitSizes) -> Result<Split<'_>> {
     let mut split = Split {
         train: Vec::with_capacity(sizes.train),
         test: Vec::with_capacity(sizes.test),
+        rest: Vec::new(),
     };
     for (_, snippet) in pool {
         let sign = usize::from(snippet.positive());
-        for (part, quota) in [&mut split.train, &mut split.test]
-            .into_iter()
-            .zip(&mut quota)
-        {
-            if quota[sign] > 0 {
-                quota[sign] -= 1;
-                part.push(snippet);
-                break;
-            }
+        let place = quota.iter().position(|quota| quota[sign] > 0);
+        if let Some(part) = place {
+            quota[part][sign] -= 1;
+        }
+        match place {
+            Some(0) => split.train.push(snippet),
+            Some(_) => split.test.push(snippet),
+            None => split.rest.push(snippet),
         }
     }
     Ok(split)
@@ -155,13 +158,14 @@ mod tests {
         assert_eq!((split.train.len(), split.test.len()), (1_000, 2_000));
         assert_eq!(positives(&split.train), 750);
         assert_eq!(positives(&split.test), 1_500);
-        assert!(
-            split
-                .train
-                .iter()
-                .chain(&split.test)
-                .all(|s| s.mean_rating != 0.49)
-        );
+        assert_eq!(split.rest.len(), 1_000);
+        let all: HashSet<&str> = [&split.train, &split.test, &split.rest]
+            .into_iter()
+            .flatten()
+            .inspect(|snippet| assert!(snippet.mean_rating != 0.49))
+            .map(|snippet| snippet.id.as_str())
+            .collect();
+        assert_eq!(all.len(), 4_000);
         // Positive and negative items are mixed, not in blocks.
         assert!((1..100).contains(&positives(&split.train[..100])));
     }

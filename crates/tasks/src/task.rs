@@ -64,9 +64,14 @@ pub enum TaskSource {
 /// Where a probe's texts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeFiles {
-    /// The two parts of the sample that [`split`](crate::split::split) draws from a file of
-    /// [`movie_reviews`].
-    MovieReviews(PathBuf),
+    /// A file of [`movie_reviews`], from which [`split`](crate::split::split) draws a sample.
+    MovieReviews {
+        /// The file.
+        file: PathBuf,
+        /// What to test on: the sample's test items to report, what is in neither of its parts to
+        /// choose. The training items are the same.
+        part: Part,
+    },
     /// Files of [`labelled`](crate::data::labelled) texts.
     Labelled {
         /// Texts to train on.
@@ -76,12 +81,12 @@ pub enum ProbeFiles {
     },
 }
 
-/// Half of a set that has no split of its own: choose on one, report the other.
+/// Part of a set that has no split of its own: choose on one, report the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Items 0, 2, 4, ...
+    /// To choose plans and thresholds on.
     Choosing,
-    /// Items 1, 3, 5, ...
+    /// For results.
     Reporting,
 }
 
@@ -94,7 +99,7 @@ impl Part {
         }
     }
 
-    /// The items of this part, in their order.
+    /// Half of the items: 0, 2, 4, ... to choose on, 1, 3, 5, ... to report.
     pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
         let skipped = match self {
             Part::Choosing => 0,

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Engine, calibration};
 use dtatrans_precision::Plan;
+use dtatrans_tasks::Part;
 use serde::Serialize;
 
 use crate::args::CalibrateArguments;
-use crate::{console, model, output, texts};
+use crate::{console, model, output, task, texts};
 
 #[derive(Serialize)]
 struct Report {
@@ -35,8 +36,20 @@ pub(crate) fn run(arguments: &CalibrateArguments, isa: Isa, json: bool) -> Resul
         ),
     };
     let checkpoint = model::open(&arguments.model)?;
-    let texts = texts::read(&arguments.texts)?;
-    let inputs = texts::encode(checkpoint.tokenizer()?, &texts)?;
+    let inputs = match arguments.task {
+        Some(task) => {
+            let source = task::source_of("calibrate", task, &arguments.task_files, Part::Choosing)?;
+            let task = source.open()?;
+            let prepared = task.prepare(checkpoint.tokenizer()?, &checkpoint.head)?;
+            texts::warn_of_cuts(checkpoint.tokenizer()?, prepared.inputs());
+            prepared.inputs().to_vec()
+        }
+        None => {
+            task::refuse_files("calibrate", &arguments.task_files);
+            let texts = texts::read(&arguments.texts)?;
+            texts::encode(checkpoint.tokenizer()?, &texts)?
+        }
+    };
     let bar = console::count_bar("calibrating", 0, "steps");
     let calibration = Engine::calibrate(&checkpoint, &plan, &inputs, isa, &|steps| {
         bar.set_length(steps as u64);
@@ -47,7 +60,7 @@ pub(crate) fn run(arguments: &CalibrateArguments, isa: Isa, json: bool) -> Resul
     output::write_file(&file, |out| Ok(out.write_all(&bytes)?))?;
     let report = Report {
         bytes: bytes.len(),
-        texts: texts.len(),
+        texts: inputs.len(),
         tokens: inputs.iter().map(|input| input.len()).sum(),
         file,
     };

@@ -2,7 +2,7 @@
 
 use dtatrans_model::{Encoding, Head, Output, TextTokenizer};
 
-use super::{Prepared, ProbeFiles, Task, check_encoder, check_outputs, encode};
+use super::{Part, Prepared, ProbeFiles, Task, check_encoder, check_outputs, encode};
 use crate::counted::{CountedLabels, CountedMetric, LabelMetric};
 use crate::data::movie_reviews::{self, Snippet};
 use crate::data::{labelled, read_all};
@@ -37,7 +37,7 @@ impl Texts {
 impl Probed {
     pub(super) fn read(files: &ProbeFiles) -> Result<Probed> {
         Ok(match files {
-            ProbeFiles::MovieReviews(file) => {
+            ProbeFiles::MovieReviews { file, part } => {
                 let snippets = movie_reviews::read(file)?;
                 let split = split(&snippets, SplitSizes::default())?;
                 let texts = |snippets: &[&Snippet]| {
@@ -45,7 +45,10 @@ impl Probed {
                 };
                 Probed {
                     train: texts(&split.train),
-                    test: texts(&split.test),
+                    test: texts(match part {
+                        Part::Choosing => &split.rest,
+                        Part::Reporting => &split.test,
+                    }),
                 }
             }
             ProbeFiles::Labelled { train, test } => {

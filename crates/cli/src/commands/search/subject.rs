@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::error::ErrorKind;
 use dtatrans_assets::sha256_hex;
 use dtatrans_tasks::{Part, ProbeFiles, Task, TaskSource};
 use serde_json::{Value, json};
@@ -37,18 +36,7 @@ impl Subject {
                 Ok(Subject::Task(source))
             }
             (None, Some(file)) => {
-                for (option, given) in [
-                    ("--data", !files.data.is_empty()),
-                    ("--exclude", !files.exclude.is_empty()),
-                    ("--train", !files.train.is_empty()),
-                    ("--part", files.part.is_some()),
-                    ("--window-tokens", files.window_tokens.is_some()),
-                ] {
-                    if given {
-                        let message = format!("{option} is for --task, not for --objective");
-                        task::wrong_usage("search", ErrorKind::ArgumentConflict, message);
-                    }
-                }
+                task::refuse_files("search", files);
                 Ok(Subject::Texts(file.clone()))
             }
             (None, None) => bail!("no texts: give them by --data or --texts"),
@@ -113,14 +101,19 @@ impl Subject {
                 files.push(hash_of(file)?);
             }
         }
-        if let Subject::Task(TaskSource::LongText {
-            part,
-            window_tokens,
-            ..
-        }) = self
-        {
-            settings.insert("part".into(), json!(part.name()));
-            settings.insert("window_tokens".into(), json!(window_tokens));
+        match self {
+            Subject::Task(TaskSource::LongText {
+                part,
+                window_tokens,
+                ..
+            }) => {
+                settings.insert("part".into(), json!(part.name()));
+                settings.insert("window_tokens".into(), json!(window_tokens));
+            }
+            Subject::Task(TaskSource::Probe(ProbeFiles::MovieReviews { part, .. })) => {
+                settings.insert("part".into(), json!(part.name()));
+            }
+            _ => {}
         }
         Ok(settings)
     }
@@ -139,7 +132,7 @@ impl Subject {
                 TaskSource::MovieSnippets { snippets, exclude } => {
                     vec![("data", snippets), ("exclude", exclude)]
                 }
-                TaskSource::Probe(ProbeFiles::MovieReviews(file)) => {
+                TaskSource::Probe(ProbeFiles::MovieReviews { file, .. }) => {
                     vec![("data", std::slice::from_ref(file))]
                 }
                 TaskSource::Probe(ProbeFiles::Labelled { train, test }) => {
