@@ -57,9 +57,11 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         dtatrans eval --model minilm --task stsb --data test.tsv\n  \
         dtatrans eval --model ./my-classifier --task sst2 --data test.tsv --plan my.toml --against-f32\n  \
+        dtatrans eval --task stsb --data dev.tsv --plan one.toml --plan other.toml --against-f32\n  \
         dtatrans eval --task long-text --data wiki.valid.tokens --part choosing\n  \
         dtatrans eval --model ./my-classifier --task movie-snippets --exclude train.tsv --exclude dev.tsv\n\n\
-        Without --plan or --bits the model runs at f32. docs/tasks.md says what each task's files \
+        Without --plan or --bits the model runs at f32. With --json each plan gives one object a \
+        line, as soon as it has run. docs/tasks.md says what each task's files \
         hold, how it is scored, and which model it needs.")]
     Eval(EvalArguments),
 
@@ -227,7 +229,7 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     #[command(flatten)]
-    pub(crate) precision: PrecisionArguments,
+    pub(crate) precisions: EvalPrecisionArguments,
 
     /// The task, which says what the files hold and how they are scored
     #[arg(long, value_enum, value_name = "TASK")]
@@ -236,9 +238,28 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) files: TaskFiles,
 
-    /// Also run at f32 and give the paired difference with its 95 % interval
+    /// Also run at f32, once, and give the paired difference with its 95 % interval and the
+    /// deviation of the outputs
     #[arg(long)]
     pub(crate) against_f32: bool,
+
+    /// Decides which items the intervals' resamples draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// What to compute in, one run each.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct EvalPrecisionArguments {
+    /// A plan file, or `default` for the model's default plan; may be given several times, for one
+    /// result each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Vec<PathBuf>,
+
+    /// The same for every token: 32 (floats), 8 or 4 bits
+    #[arg(long, value_enum, value_name = "BITS")]
+    pub(crate) bits: Option<BitsArgument>,
 }
 
 /// A task.

@@ -1,22 +1,28 @@
 //! From `--plan` and `--bits` to what a model computes in.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use dtatrans_model::{Checkpoint, Precision, calibration};
 use dtatrans_precision::{Calibration, Plan};
 
-use crate::args::{BitsArgument, PrecisionArguments};
+use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
 
-/// The plan that ships for all-MiniLM-L6-v2.
+/// The plan that ships for all-MiniLM-L6-v2, and its calibration.
 const MINILM: &str = include_str!("../../../plans/minilm.toml");
+const MINILM_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm.safetensors");
 
 /// The plan that a model runs under by default: its own if one ships with the
 /// program, else all tokens at 8 bits.
 pub(crate) fn default_plan(checkpoint: &Checkpoint) -> Result<Plan> {
     if checkpoint.name == "minilm" {
-        return Ok(Plan::from_toml(MINILM)?);
+        let mut plan = Plan::from_toml(MINILM)?;
+        let file = Path::new("plans/minilm.safetensors");
+        let calibration = calibration::from_bytes(MINILM_CALIBRATION, file)?;
+        plan.parameters = Some(Arc::new(calibration));
+        return Ok(plan);
     }
     Ok(Plan::dense_eight(checkpoint.config.num_hidden_layers))
 }
@@ -26,30 +32,54 @@ pub(crate) fn asked(
     arguments: &PrecisionArguments,
     checkpoint: &Checkpoint,
 ) -> Result<Option<Precision>> {
+    Ok(match (&arguments.plan, arguments.bits) {
+        (Some(file), _) => Some(Precision::Plan(plan_of(file, checkpoint)?)),
+        (None, Some(bits)) => Some(of_bits(bits, checkpoint)),
+        (None, None) => None,
+    })
+}
+
+/// What the arguments of `eval` ask for: f32 if they say nothing.
+pub(crate) fn asked_of_eval(
+    arguments: &EvalPrecisionArguments,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<Precision>> {
+    let plans = arguments.plan.iter();
+    let plans = plans.map(|file| Ok(Precision::Plan(plan_of(file, checkpoint)?)));
+    Ok(match (plans.collect::<Result<Vec<_>>>()?, arguments.bits) {
+        (plans, None) if !plans.is_empty() => plans,
+        (_, Some(bits)) => vec![of_bits(bits, checkpoint)],
+        (_, None) => vec![Precision::F32],
+    })
+}
+
+/// The same for every token.
+fn of_bits(bits: BitsArgument, checkpoint: &Checkpoint) -> Precision {
     let layers = checkpoint.config.num_hidden_layers;
-    let precision = match (&arguments.plan, arguments.bits) {
-        (Some(name), _) if name.as_os_str() == "default" => {
-            Precision::Plan(default_plan(checkpoint)?)
-        }
-        (Some(file), _) => {
-            let what = || format!("--plan {}", file.display());
-            let text = std::fs::read(file).with_context(what)?;
-            let text = String::from_utf8(text)
-                .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
-                .with_context(what)?;
-            let mut plan = Plan::from_toml(&text).with_context(what)?;
-            plan.check_depth(layers).with_context(what)?;
-            if plan.needs_calibration() {
-                plan.parameters = read_calibration(&plan, file).with_context(what)?;
-            }
-            Precision::Plan(plan)
-        }
-        (None, Some(BitsArgument::Float)) => Precision::F32,
-        (None, Some(BitsArgument::Eight)) => Precision::Plan(Plan::dense_eight(layers)),
-        (None, Some(BitsArgument::Four)) => Precision::Plan(Plan::dense_four(layers)),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(precision))
+    match bits {
+        BitsArgument::Float => Precision::F32,
+        BitsArgument::Eight => Precision::Plan(Plan::dense_eight(layers)),
+        BitsArgument::Four => Precision::Plan(Plan::dense_four(layers)),
+    }
+}
+
+/// The plan of a file, with its calibration if it needs one, or the default one.
+fn plan_of(file: &Path, checkpoint: &Checkpoint) -> Result<Plan> {
+    if file.as_os_str() == "default" {
+        return default_plan(checkpoint);
+    }
+    let what = || format!("--plan {}", file.display());
+    let text = std::fs::read(file).with_context(what)?;
+    let text = String::from_utf8(text)
+        .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
+        .with_context(what)?;
+    let mut plan = Plan::from_toml(&text).with_context(what)?;
+    let layers = checkpoint.config.num_hidden_layers;
+    plan.check_depth(layers).with_context(what)?;
+    if plan.needs_calibration() {
+        plan.parameters = read_calibration(&plan, file).with_context(what)?;
+    }
+    Ok(plan)
 }
 
 /// The calibration that a plan names, which lies beside the plan's file.
@@ -60,7 +90,11 @@ fn read_calibration(plan: &Plan, plan_file: &Path) -> Result<Option<Arc<Calibrat
     let folder = plan_file.parent().unwrap_or(Path::new("."));
     let file = folder.join(name);
     let what = || format!("calibration {}", file.display());
-    let bytes = std::fs::read(&file).with_context(what)?;
+    let bytes = std::fs::read(&file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("no such file: `dtatrans calibrate` makes it"),
+        _ => error.into(),
+    });
+    let bytes = bytes.with_context(what)?;
     Ok(Some(Arc::new(calibration::from_bytes(&bytes, &file)?)))
 }
 

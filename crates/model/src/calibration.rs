@@ -4,7 +4,7 @@
 //! for each layer L and part P, `layer` or `feed_forward`, that has a map;
 //! `prior`; and in the metadata the number of layers. All at f16.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use dtatrans_precision::Calibration;
@@ -114,7 +114,7 @@ pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Calibration, ModelError> 
         tensor: tensor.into(),
         reason,
     };
-    let mut read = 0;
+    let mut read = HashSet::new();
     let mut values = |name: &str| -> Result<Option<Tensor>, ModelError> {
         let Ok(tensor) = tensors.tensor(name) else {
             return Ok(None);
@@ -133,13 +133,17 @@ pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Calibration, ModelError> 
         if values.iter().any(|value| !value.is_finite()) {
             return Err(refuse(name, "holds a number that is not finite".into()));
         }
-        read += 1;
+        read.insert(name.to_owned());
         Ok(Some((tensor.shape().to_vec(), values)))
     };
     let mut map = |prefix: String| -> Result<Option<ChangeMap>, ModelError> {
         let name = |part: &str| format!("{prefix}.{part}");
-        let Some((shape, offset)) = values(&name("offset"))? else {
+        let held = |part: &str| tensors.tensor(&name(part)).is_ok();
+        if !["offset", "gain", "down", "up"].into_iter().any(held) {
             return Ok(None);
+        }
+        let Some((shape, offset)) = values(&name("offset"))? else {
+            return Err(refuse(&name("offset"), "is missing".into()));
         };
         let [channels] = shape[..] else {
             return Err(refuse(&name("offset"), format!("has the shape {shape:?}")));
@@ -155,7 +159,7 @@ pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Calibration, ModelError> 
                 Some((_, values)) => Ok(values),
             }
         };
-        if tensors.tensor(&name("gain")).is_ok() {
+        if held("gain") {
             let gain = part("gain", &|shape| shape == [channels])?;
             return Ok(Some(ChangeMap::Diagonal { gain, offset }));
         }
@@ -172,11 +176,16 @@ pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Calibration, ModelError> 
         });
     }
     let prior = match values("prior")? {
+        Some((shape, _)) if shape.len() != 1 => {
+            return Err(refuse("prior", format!("has the shape {shape:?}")));
+        }
         Some((_, prior)) => prior,
         None => Vec::new(),
     };
-    if read != tensors.len() {
-        return Err(format("holds tensors that belong to no calibration".into()));
+    let names = tensors.names().into_iter();
+    if let Some(name) = names.filter(|&name| !read.contains(name)).min() {
+        let reason = format!("has no place in a calibration of {layers} layers");
+        return Err(refuse(name, reason));
     }
     Ok(Calibration {
         layers: maps,

@@ -146,6 +146,9 @@ impl Engine {
         let mut planned = PlannedBert::uncalibrated(tensors, config, plan, isa)?;
         for input in inputs {
             embeddings.check(input)?;
+            if !input.protected.contains(&true) {
+                return Err(unprotected());
+            }
         }
         let batches: Vec<_> = batches_of(inputs)
             .into_iter()
@@ -172,9 +175,7 @@ impl Engine {
             false => &input.protected[..],
         };
         if matches!(self.layers, Layers::Planned(_)) && !read.contains(&true) {
-            return Err(ModelError::Input(
-                "under a plan a token that the result depends on must be protected".into(),
-            ));
+            return Err(unprotected());
         }
         Ok(())
     }
@@ -233,6 +234,10 @@ impl Engine {
         let finite = |output: &Output| output.value.iter().all(|value| value.is_finite());
         outputs.iter().all(finite).then_some(outputs)
     }
+}
+
+fn unprotected() -> ModelError {
+    ModelError::Input("under a plan a token that the result depends on must be protected".into())
 }
 
 /// Which inputs run together: longest first, so that no thread is left with a

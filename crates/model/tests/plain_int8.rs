@@ -9,10 +9,14 @@ mod support;
 use dtatrans_kernels::Isa;
 use dtatrans_kernels::vector::{self, Symmetric};
 use dtatrans_model::{Detail, Encoding, Precision, Tensors};
-use dtatrans_precision::compensation;
+use dtatrans_precision::importance;
 use dtatrans_precision::plan::ProtectedBits;
 use dtatrans_precision::{Plan, Ratio};
 use proptest::prelude::*;
+use proptest::sample::select;
+use support::plans::{
+    calibrated, compensations, find, names_of_compensations, names_of_importances, of_ratios,
+};
 use support::{batches, data, run};
 
 const D: usize = 64;
@@ -193,6 +197,38 @@ impl Plain {
     }
 }
 
+/// A plan of 8 bits throughout, with the calibration that a prior needs.
+fn all_eight(prior: bool, compensation: &str, importance: &str) -> Plan {
+    let mut plan = of_ratios([Ratio::ALL_EIGHT; 3], prior);
+    plan.compensation = find(compensation);
+    plan.importance = importance::find(importance).unwrap();
+    plan
+}
+
+fn check(plan: Plan, inputs: &[Encoding]) -> Result<(), TestCaseError> {
+    let tensors = Tensors::open(&data("tiny-bert").join("model.safetensors")).unwrap();
+    let plain = Plain {
+        tensors,
+        rotation: plan.rotation,
+    };
+    let what = plan.to_toml();
+    let outputs = run(
+        "tiny-bert",
+        &Precision::Plan(plan),
+        inputs,
+        Detail::HiddenStates,
+    );
+    for (input, output) in inputs.iter().zip(&outputs) {
+        let want = plain.hidden_states(input);
+        prop_assert_eq!(output.hidden_states.len(), want.len());
+        for (layer, (got, want)) in output.hidden_states.iter().zip(&want).enumerate() {
+            let bits = |row: &[f32]| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(got), bits(want), "layer {}: {}", layer, what);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -200,25 +236,44 @@ proptest! {
     fn all_eight_is_the_plain_int8_model(
         inputs in batches(),
         rotation in prop::bool::ANY,
-        name in prop_oneof![Just("drop"), Just("carry"), Just("keys-values")],
+        prior in prop::bool::ANY,
+        name in compensations(),
+        exceptions in prop::array::uniform3(prop::option::of(compensations())),
+        importance in select(names_of_importances()),
         protected_at_four in prop::bool::ANY,
         clipping in prop::bool::ANY,
+        seed in any::<u64>(),
     ) {
-        let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 3]).unwrap();
+        let mut plan = all_eight(prior, name, importance);
         plan.rotation = rotation;
         plan.clipping = clipping;
-        plan.compensation = compensation::find(name).unwrap();
+        for (layer, exception) in exceptions.into_iter().enumerate() {
+            if let Some(name) = exception {
+                plan.set_compensation_at(layer, find(name));
+            }
+        }
         if protected_at_four {
             plan.protected_bits = ProtectedBits::Four;
         }
-        let tensors = Tensors::open(&data("tiny-bert").join("model.safetensors")).unwrap();
-        let plain = Plain { tensors, rotation };
-        let outputs = run("tiny-bert", &Precision::Plan(plan), &inputs, Detail::HiddenStates);
-        for (input, output) in inputs.iter().zip(&outputs) {
-            let want = plain.hidden_states(input);
-            for (layer, (got, want)) in output.hidden_states.iter().zip(&want).enumerate() {
-                let bits = |row: &[f32]| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-                prop_assert_eq!(bits(got), bits(want), "layer {}", layer);
+        check(calibrated(plan, seed), &inputs)?;
+    }
+}
+
+/// No name of a compensation or an importance changes a bit of it, and none
+/// needs a calibration without a prior.
+#[test]
+fn all_eight_is_the_plain_int8_model_under_every_name() {
+    let inputs = support::tiny_inputs("tiny-bert");
+    for compensation in names_of_compensations() {
+        for importance in names_of_importances() {
+            for prior in [false, true] {
+                let plan = all_eight(prior, compensation, importance);
+                assert_eq!(plan.needs_calibration(), prior);
+                let plan = match prior {
+                    true => calibrated(plan, 7),
+                    false => plan,
+                };
+                check(plan, &inputs[2..]).unwrap();
             }
         }
     }

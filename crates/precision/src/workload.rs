@@ -505,7 +505,11 @@ impl LayerRows {
                 &rows,
                 hidden,
                 rank,
-                &[prepare.quantized(&rows, rank), normalised(self.left_out)],
+                &[
+                    prepare.quantized(&rows, rank),
+                    normalised(self.left_out),
+                    prepare.drained(&rows, rank, hidden),
+                ],
             ));
         }
         products

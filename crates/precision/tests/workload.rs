@@ -1,9 +1,14 @@
 //! Do the products that a run implies cost what the definition says?
 
+mod by_hand;
+
 use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
-use dtatrans_precision::workload::{Operation, RightBits, Saved, Workload};
+use dtatrans_precision::workload::{
+    ElementCycles, LayerWork, Operation, Product, RightBits, Saved, VectorWork, Workload,
+};
 use dtatrans_precision::{Bits, ModelShape, Plan, Ratio, Tier, compensation};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 fn shape() -> ModelShape {
     ModelShape {
@@ -72,22 +77,222 @@ fn zero_bit_tokens_offer_keys_and_values_only_where_compensated() {
         vec![Tier::Eight; 4],
         vec![Tier::Eight, Tier::Zero, Tier::Four, Tier::Zero],
     ];
-    for (name, keys) in [("drop", 2), ("carry", 2), ("keys-values", 4)] {
+    for (name, queries, keys) in [
+        ("drop", 2, 2),
+        ("carry", 2, 2),
+        ("keys-values", 2, 4),
+        // One more row for the average.
+        ("fused", 3, 3),
+        ("keys-values+fused", 3, 4),
+        ("predict-diagonal", 2, 2),
+        ("predict-low-rank", 2, 2),
+        ("keys-values+predict", 2, 4),
+        ("attention+predict", 4, 4),
+    ] {
         let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 2]).unwrap();
         plan.compensation = compensation::find(name).unwrap();
         plan.protected_bits = ProtectedBits::Four;
         let workload = Workload::under_plan(&shape, &plan, &tiers);
-        let find = |operation| {
-            workload.layers[1]
-                .products
-                .iter()
-                .find(|product| product.operation == operation)
-                .unwrap()
-        };
-        assert_eq!(find(Operation::Query).m(), 2);
+        let find = |operation| find(&workload.layers[1], operation).unwrap();
+        assert_eq!(find(Operation::Query).m(), queries, "{name}");
         assert_eq!(find(Operation::KeyValue).m(), keys, "{name}");
         assert_eq!(find(Operation::Score).n, keys, "{name}");
         assert_eq!(find(Operation::Context).k, keys, "{name}");
+    }
+}
+
+fn find(layer: &LayerWork, operation: Operation) -> Option<&Product> {
+    let mut products = layer.products.iter();
+    products.find(|product| product.operation == operation)
+}
+
+fn names() -> Vec<&'static str> {
+    compensation::ALL.iter().map(|form| form.name()).collect()
+}
+
+/// Widths that 32 channels do not divide, and no two alike.
+fn uneven() -> ModelShape {
+    ModelShape {
+        name: String::new(),
+        layers: 3,
+        hidden: 48,
+        heads: 3,
+        head_dim: 16,
+        intermediate: 80,
+        causal: false,
+    }
+}
+
+/// A plan, and tiers that a run under it may have.
+fn runs() -> impl Strategy<Value = (Plan, Vec<Vec<Tier>>)> {
+    let tiers = (1usize..8).prop_flat_map(|n| {
+        let layer = prop::collection::vec(select(Tier::ALL.to_vec()), n);
+        prop::collection::vec(layer, 3)
+    });
+    let widths = || select(vec![Bits::Four, Bits::Eight]);
+    (
+        tiers,
+        prop::array::uniform3(select(names())),
+        prop::array::uniform4(prop::bool::ANY),
+        select(vec![0usize, 32]),
+        widths(),
+        prop::option::of(widths()),
+        select(vec![8usize, 40, 100]),
+    )
+        .prop_map(
+            |(mut tiers, names, flags, group, weights, probabilities, rank)| {
+                let ratios = vec![Ratio::ALL_EIGHT; 3];
+                let mut plan = match flags[3] {
+                    true => Plan::with_prior(ratios),
+                    false => Plan::new(ratios),
+                }
+                .unwrap();
+                for (layer, name) in names.into_iter().enumerate() {
+                    plan.set_compensation_at(layer, compensation::find(name).unwrap());
+                }
+                plan.rotation = flags[0];
+                plan.balance = flags[1];
+                plan.clipping = flags[2];
+                plan.group = group;
+                plan.weight_bits = weights;
+                plan.probability_bits = match probabilities {
+                    Some(bits) => ProbabilityBits::Fixed(bits),
+                    None => ProbabilityBits::Tier,
+                };
+                plan.rank = rank;
+                // Who left for good stays away.
+                for layer in 1..3 {
+                    for token in 0..tiers[0].len() {
+                        let mut before = names[..layer].iter().zip(&tiers);
+                        if before.any(|(name, tiers)| *name == "drop" && tiers[token] == Tier::Zero)
+                        {
+                            tiers[layer][token] = Tier::Zero;
+                        }
+                    }
+                }
+                (plan, tiers)
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// A straightforward count, token by token, gives the same.
+    #[test]
+    fn a_run_costs_what_a_count_by_hand_finds((plan, tiers) in runs()) {
+        let shape = uneven();
+        let workload = Workload::under_plan(&shape, &plan, &tiers);
+        let count = by_hand::count(&shape, &plan, &tiers);
+        let want = ElementCycles {
+            attention: count.attention_cycles,
+            encoder: count.attention_cycles + count.other_cycles,
+        };
+        prop_assert_eq!(workload.element_cycles(), want);
+        let mut vector = VectorWork::default();
+        for product in workload.products() {
+            vector.add(&product.vector);
+        }
+        prop_assert_eq!(vector, count.vector);
+        let ranked: u64 = workload.layers.iter().map(|layer| layer.ranked_tokens).sum();
+        prop_assert_eq!(ranked, count.ranked_tokens);
+    }
+}
+
+/// From the layer after on, the work is that of the tokens that are left.
+#[test]
+fn a_dropped_token_costs_nothing_afterwards() {
+    let shape = ModelShape {
+        layers: 3,
+        ..shape()
+    };
+    for after in names() {
+        let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 3]).unwrap();
+        plan.compensation = compensation::find(after).unwrap();
+        plan.set_compensation_at(0, &compensation::Drop);
+        let work = |tiers: [&str; 3]| {
+            let tiers = tiers.map(|tiers| tiers.chars().filter_map(Tier::from_digit).collect());
+            Workload::under_plan(&shape, &plan, &tiers)
+        };
+        let dropped = work(["80480", "80040", "80840"]);
+        let never_there = work(["848", "804", "884"]);
+        assert_eq!(dropped.layers[1..], never_there.layers[1..], "{after}");
+        assert!(dropped.layers[0].ranked_tokens == 0);
+    }
+}
+
+/// Of four tokens two are left out: their average is one more row of 8 bits in
+/// every product, and a key unless they offer their own.
+#[test]
+fn the_average_is_one_row_of_every_product() {
+    let shape = shape();
+    let tiers = [
+        vec![Tier::Eight; 4],
+        "4080".chars().filter_map(Tier::from_digit).collect(),
+    ];
+    for (name, keys) in [
+        ("fused", &[Bits::Four, Bits::Eight, Bits::Eight][..]),
+        (
+            "keys-values+fused",
+            &[Bits::Four, Bits::Four, Bits::Eight, Bits::Four],
+        ),
+    ] {
+        let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 2]).unwrap();
+        plan.probability_bits = ProbabilityBits::Tier;
+        plan.compensation = compensation::find(name).unwrap();
+        let workload = Workload::under_plan(&shape, &plan, &tiers);
+        let [first, second] = &workload.layers[..] else {
+            panic!("two layers");
+        };
+        // Nobody is left out of the first.
+        for product in &first.products {
+            assert_eq!(product.m(), 4, "{name}");
+        }
+        for product in &second.products {
+            match product.operation {
+                Operation::KeyValue => assert_eq!(product.rows, keys, "{name}"),
+                _ => assert_eq!(product.rows, [Bits::Four, Bits::Eight, Bits::Eight]),
+            }
+        }
+        let score = find(second, Operation::Score).unwrap();
+        assert_eq!(score.right, RightBits::Columns(keys.to_vec()), "{name}");
+    }
+}
+
+/// A map of rank r is two products of each token that it stands in for, of d r
+/// multiplications at 4 bits each, and none where nobody is left out.
+#[test]
+fn a_map_is_two_products_of_the_tokens_left_out() {
+    let shape = shape();
+    let tiers = [
+        vec![Tier::Eight; 4],
+        "4000".chars().filter_map(Tier::from_digit).collect(),
+    ];
+    for name in names() {
+        let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 2]).unwrap();
+        plan.compensation = compensation::find(name).unwrap();
+        plan.rank = 64;
+        let workload = Workload::under_plan(&shape, &plan, &tiers);
+        let maps = [
+            "predict-low-rank",
+            "keys-values+predict",
+            "attention+predict",
+        ];
+        for (layer, there) in workload.layers.iter().zip([false, maps.contains(&name)]) {
+            for (operation, n, k) in [
+                (Operation::PredictDown, 64, 768),
+                (Operation::PredictUp, 768, 64),
+            ] {
+                let product = find(layer, operation);
+                assert_eq!(product.is_some(), there, "{name}");
+                if let Some(product) = product {
+                    assert_eq!(product.rows, [Bits::Four; 3], "{name}");
+                    assert_eq!((product.n, product.k), (n, k), "{name}");
+                    // 8-bit weights take two cycles.
+                    assert_eq!(product.element_cycles(), 3 * 64 * 768 * 2, "{name}");
+                }
+            }
+        }
     }
 }
 
@@ -95,7 +300,7 @@ proptest! {
     #[test]
     fn element_cycles_are_the_sum_over_scalar_products(
         tiers in prop::collection::vec(prop_oneof![Just(Tier::Eight), Just(Tier::Four), Just(Tier::Zero)], 6),
-        name in prop_oneof![Just("drop"), Just("carry"), Just("keys-values")],
+        name in select(names()),
         probability in prop_oneof![Just(ProbabilityBits::Tier), Just(ProbabilityBits::Fixed(Bits::Eight))],
     ) {
         let shape = ModelShape {

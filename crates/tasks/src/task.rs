@@ -154,6 +154,12 @@ pub trait Prepared: Sync {
         Ok(())
     }
 
+    /// Pairs of inputs whose cosines the metric ranks, a fair sample where these are many; empty
+    /// where it ranks none.
+    fn ranked_pairs(&self) -> Vec<(usize, usize)> {
+        Vec::new()
+    }
+
     /// The metrics of a model's outputs, one output per input, in the order of [`Task::metrics`].
     /// Their items are what is drawn together in a resample.
     ///

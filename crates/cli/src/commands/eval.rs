@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use dtatrans_kernels::Isa;
-use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Output, Precision};
+use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Head, Output, Precision};
 use dtatrans_precision::workload::Saved;
 use dtatrans_tasks::bootstrap::{self, BootstrapOptions, Interval};
 use dtatrans_tasks::counted::CountedMetric;
-use dtatrans_tasks::{TierShares, Work};
+use dtatrans_tasks::deviation::{Deviation, Measure};
+use dtatrans_tasks::{Prepared, TierShares, Work};
 use serde::Serialize;
 
 use crate::args::EvalArguments;
@@ -26,6 +27,8 @@ struct Report {
     n: usize,
     /// Texts that the model ran on.
     inputs: usize,
+    /// Tokens of a text, special ones included.
+    tokens_mean: f64,
     plan: String,
     /// All metrics of the task.
     metrics: Vec<Metric>,
@@ -37,6 +40,9 @@ struct Report {
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     against_f32: Option<Against>,
+    /// Of the outputs from those at f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deviation: Option<Deviation>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +66,7 @@ struct Against {
 pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
     let task = task::source(arguments)?.open()?;
     let checkpoint = model::open(&arguments.model)?;
-    let precision = precision::asked(&arguments.precision, &checkpoint)?.unwrap_or(Precision::F32);
+    let precisions = precision::asked_of_eval(&arguments.precisions, &checkpoint)?;
     let tokenizer = checkpoint.tokenizer()?;
     let mut prepared = task.prepare(tokenizer, &checkpoint.head)?;
     texts::warn_of_cuts(tokenizer, prepared.inputs());
@@ -75,37 +81,49 @@ pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
         let (outputs, _) = runner.run(&Precision::F32, prepared.training_inputs())?;
         prepared.train(&outputs)?;
     }
-    let (outputs, seconds) = runner.run(&precision, prepared.inputs())?;
-    let work = match &precision {
-        Precision::F32 => None,
-        Precision::Plan(plan) => Some(Work::of(&checkpoint.shape(), plan, &outputs)),
+    let reference = match arguments.against_f32 {
+        true => Some(Reference::new(&runner, prepared.as_ref(), arguments.seed)?),
+        false => None,
     };
-    let scores = prepared.score(&outputs)?;
-    let float_scores = if arguments.against_f32 {
-        let (outputs, _) = runner.run(&Precision::F32, prepared.inputs())?;
-        Some(prepared.score(&outputs)?)
-    } else {
-        None
-    };
-    let metrics = metrics(task.metrics(), &scores, float_scores.as_deref())?;
-    let report = Report {
-        model: checkpoint.name.clone(),
-        task: task.name(),
-        metric: metrics[0].name,
-        value: metrics[0].value,
-        n: prepared.items(),
-        inputs: prepared.inputs().len(),
-        plan: precision::name(&precision),
-        against_f32: metrics[0].against_f32.clone(),
-        metrics,
-        saved: work.as_ref().map(Work::saved),
-        tier_shares: work.map(|work| work.tier_shares),
-        seconds,
-    };
-    if json {
-        return output::print_json(&report);
+    for precision in &precisions {
+        let (outputs, seconds) = runner.run(precision, prepared.inputs())?;
+        let work = match precision {
+            Precision::F32 => None,
+            Precision::Plan(plan) => Some(Work::of(&checkpoint.shape(), plan, &outputs)),
+        };
+        let scores = prepared.score(&outputs)?;
+        let metrics = metrics(task.metrics(), &scores, reference.as_ref())?;
+        let deviation = reference
+            .as_ref()
+            .map(|reference| reference.deviation(&outputs, &checkpoint.head, prepared.as_ref()));
+        let report = Report {
+            model: checkpoint.name.clone(),
+            task: task.name(),
+            metric: metrics[0].name,
+            value: metrics[0].value,
+            n: prepared.items(),
+            inputs: prepared.inputs().len(),
+            tokens_mean: mean_tokens(prepared.inputs()),
+            plan: precision::name(precision),
+            against_f32: metrics[0].against_f32.clone(),
+            metrics,
+            saved: work.as_ref().map(Work::saved),
+            tier_shares: work.map(|work| work.tier_shares),
+            seconds,
+            deviation: deviation.transpose()?,
+        };
+        match json {
+            true => output::print_json(&report)?,
+            false => print(&report)?,
+        }
     }
-    print(&report)
+    Ok(())
+}
+
+/// The mean number of tokens of a text, special ones included.
+fn mean_tokens(inputs: &[Encoding]) -> f64 {
+    let tokens: usize = inputs.iter().map(|input| input.len()).sum();
+    tokens as f64 / inputs.len().max(1) as f64
 }
 
 /// A model to run on a task's inputs.
@@ -129,19 +147,62 @@ impl Runner<'_> {
     }
 }
 
+/// The run at f32 that the others are compared with.
+struct Reference {
+    outputs: Vec<Output>,
+    scores: Vec<Box<dyn CountedMetric>>,
+    /// How the intervals are drawn.
+    bootstrap: BootstrapOptions,
+}
+
+impl Reference {
+    fn new(runner: &Runner, prepared: &dyn Prepared, seed: u64) -> Result<Reference> {
+        let (outputs, _) = runner.run(&Precision::F32, prepared.inputs())?;
+        Ok(Reference {
+            scores: prepared.score(&outputs)?,
+            outputs,
+            bootstrap: BootstrapOptions {
+                seed,
+                ..BootstrapOptions::default()
+            },
+        })
+    }
+
+    /// The metric of that place and name, compared with this run's.
+    fn compare(&self, index: usize, name: &str, score: &dyn CountedMetric) -> Result<Against> {
+        let float = self.scores[index].as_ref();
+        let f32_value = value(name, float)?;
+        Ok(Against {
+            f32_value,
+            loss: (f32_value - value(name, score)?).max(0.0),
+            difference: bootstrap::compare(score, float, &self.bootstrap)?,
+        })
+    }
+
+    fn deviation(
+        &self,
+        outputs: &[Output],
+        head: &Head,
+        prepared: &dyn Prepared,
+    ) -> Result<Deviation> {
+        let pairs = prepared.ranked_pairs();
+        Ok(Deviation::between(outputs, &self.outputs, head, &pairs)?)
+    }
+}
+
 /// Names and values of a run's metrics, compared with those at f32 if there are any.
 fn metrics(
     names: &[&'static str],
     scores: &[Box<dyn CountedMetric>],
-    float_scores: Option<&[Box<dyn CountedMetric>]>,
+    reference: Option<&Reference>,
 ) -> Result<Vec<Metric>> {
     names
         .iter()
         .zip(scores)
         .enumerate()
         .map(|(index, (&name, score))| {
-            let float = float_scores.map(|scores| scores[index].as_ref());
-            let against_f32 = float.map(|float| compare(name, score.as_ref(), float));
+            let against_f32 =
+                reference.map(|reference| reference.compare(index, name, score.as_ref()));
             Ok(Metric {
                 name,
                 value: value(name, score.as_ref())?,
@@ -149,16 +210,6 @@ fn metrics(
             })
         })
         .collect()
-}
-
-/// A metric compared with that of a run at f32.
-fn compare(name: &str, score: &dyn CountedMetric, float: &dyn CountedMetric) -> Result<Against> {
-    let f32_value = value(name, float)?;
-    Ok(Against {
-        f32_value,
-        loss: (f32_value - value(name, score)?).max(0.0),
-        difference: bootstrap::compare(score, float, &BootstrapOptions::default())?,
-    })
 }
 
 /// A metric on the items as they are.
@@ -176,11 +227,12 @@ fn print(report: &Report) -> Result<()> {
         .map(|metric| format!("{} {:.2}", metric.name, metric.value))
         .collect();
     output::print_line(format!(
-        "{} on {}: {} (n = {}, {}, {:.1} s)",
+        "{} on {}: {} (n = {}, {:.1} tokens a text, {}, {:.1} s)",
         report.model,
         report.task,
         values.join(", "),
         report.n,
+        report.tokens_mean,
         report.plan,
         report.seconds
     ))?;
@@ -188,6 +240,9 @@ fn print(report: &Report) -> Result<()> {
         if let Some(against) = &metric.against_f32 {
             print_against(metric.name, against)?;
         }
+    }
+    if let Some(deviation) = &report.deviation {
+        print_deviation(deviation)?;
     }
     if let Some(saved) = &report.saved {
         output::print_line(format!(
@@ -223,4 +278,20 @@ fn print_against(metric: &str, against: &Against) -> Result<()> {
         "{metric} at f32: {:.2}; loss {:.2}; difference {:+.2}, 95 % interval {:+.2} to {:+.2}{resolved}",
         against.f32_value, against.loss, difference.difference, difference.low, difference.high
     ))
+}
+
+fn print_deviation(deviation: &Deviation) -> Result<()> {
+    let value = deviation.value;
+    let what = match deviation.measure {
+        Measure::PairCosines => format!("{value:.5} (1 - correlation of pair cosines)"),
+        Measure::Cosine => format!("{value:.5} (mean of 1 - cosine)"),
+        Measure::Divergence => format!("{value:.5} nats (divergence of probabilities)"),
+    };
+    // Said once where it is the measure itself.
+    let distance = deviation.mean_cosine_distance;
+    let distance = distance.filter(|_| deviation.measure != Measure::Cosine);
+    let distance = distance.map_or(String::new(), |distance| {
+        format!("; mean of 1 - cosine {distance:.5}")
+    });
+    output::print_line(format!("deviation from f32: {what}{distance}"))
 }

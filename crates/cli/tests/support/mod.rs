@@ -8,6 +8,8 @@ use std::sync::atomic::AtomicBool;
 
 use assert_cmd::Command;
 use dtatrans_assets::{Asset, Cache};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dtatrans"));
@@ -60,4 +62,59 @@ pub fn repository(path: &str) -> String {
         .join("../..")
         .join(path);
     path.to_str().unwrap().to_owned()
+}
+
+/// A copy of `tiny-bert` with a tokenizer whose words are the letters, so that
+/// the program can run it on text.
+pub fn tiny_with_tokenizer() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(tiny("tiny-bert").join(name), folder.path().join(name)).unwrap();
+    }
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
+    let letters = ('a'..='z').flat_map(|letter| [format!("{letter}"), format!("##{letter}")]);
+    let tokens = special.map(String::from).into_iter().chain(letters);
+    let vocabulary: serde_json::Map<String, Value> = tokens
+        .zip(0..)
+        .map(|(token, id): (String, u32)| (token, id.into()))
+        .collect();
+    let added: Vec<Value> = special
+        .iter()
+        .zip(0..)
+        .map(|(token, id): (_, u32)| {
+            json!({
+                "id": id, "content": token, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true,
+            })
+        })
+        .collect();
+    let text = |id: &str, kind: u32| json!({"Sequence": {"id": id, "type_id": kind}});
+    let special = |id: &str, kind: u32| json!({"SpecialToken": {"id": id, "type_id": kind}});
+    let single = [special("[CLS]", 0), text("A", 0), special("[SEP]", 0)];
+    let pair = [&single[..], &[text("B", 1), special("[SEP]", 1)]].concat();
+    let tokenizer = json!({
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": {
+            "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": single,
+            "pair": pair,
+            "special_tokens": {
+                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
+            },
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary,
+        },
+    });
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    folder
 }

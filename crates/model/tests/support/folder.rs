@@ -91,20 +91,7 @@ impl Folder {
     pub fn edit_tensors(&self, edit: impl FnOnce(&mut Vec<Stored>)) {
         let mut tensors = stored(&self.bytes("model.safetensors"));
         edit(&mut tensors);
-        let mut header = serde_json::Map::new();
-        let mut data = Vec::new();
-        for tensor in tensors {
-            let start = data.len();
-            data.extend(tensor.data);
-            let info = json!({
-                "dtype": tensor.dtype,
-                "shape": tensor.shape,
-                "data_offsets": [start, data.len()],
-            });
-            header.insert(tensor.name, info);
-        }
-        let header = Value::Object(header).to_string();
-        self.write("model.safetensors", with_header(&header, &data));
+        self.write("model.safetensors", file_of(tensors, None));
     }
 
     /// Changes one tensor.
@@ -150,8 +137,28 @@ impl Stored {
     }
 }
 
+/// A safetensors file of these tensors.
+pub fn file_of(tensors: Vec<Stored>, metadata: Option<Value>) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    if let Some(metadata) = metadata {
+        header.insert("__metadata__".into(), metadata);
+    }
+    let mut data = Vec::new();
+    for tensor in tensors {
+        let start = data.len();
+        data.extend(tensor.data);
+        let info = json!({
+            "dtype": tensor.dtype,
+            "shape": tensor.shape,
+            "data_offsets": [start, data.len()],
+        });
+        header.insert(tensor.name, info);
+    }
+    with_header(&Value::Object(header).to_string(), &data)
+}
+
 /// The tensors of a safetensors file.
-fn stored(file: &[u8]) -> Vec<Stored> {
+pub fn stored(file: &[u8]) -> Vec<Stored> {
     SafeTensors::deserialize(file)
         .unwrap()
         .iter()

@@ -5,6 +5,7 @@
 
 pub mod allocations;
 pub mod folder;
+pub mod plans;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -70,14 +71,22 @@ pub fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
     assert!(worst <= tolerance, "{what}: differs by {worst}");
 }
 
-/// Ragged batches for the tiny models.
+/// Ragged batches for the tiny models. Here and there a token between the first
+/// and the last is protected too.
 pub fn batches() -> impl Strategy<Value = Vec<Encoding>> {
     let input = (1usize..40).prop_flat_map(|n| {
         (
             prop::collection::vec(0u32..200, n),
             prop::collection::vec(0u32..2, n),
+            prop::collection::vec(prop::bool::weighted(0.05), n),
         )
-            .prop_map(|(ids, kinds)| Encoding::from_ids(ids, kinds))
+            .prop_map(|(ids, kinds, protected)| {
+                let mut input = Encoding::from_ids(ids, kinds);
+                for (flag, protected) in input.protected.iter_mut().zip(protected) {
+                    *flag |= protected;
+                }
+                input
+            })
     });
     prop::collection::vec(input, 1..9)
 }

@@ -18,6 +18,10 @@ use crate::data::wikitext::Article;
 use crate::retrieval::{self, Query};
 use crate::{Error, Result};
 
+/// How many of the windows behind it each window is compared with where all pairs would be too
+/// many.
+const WINDOWS_BEHIND: usize = 8;
+
 pub(super) struct Continuation {
     articles: Vec<Article>,
     part: Part,
@@ -147,6 +151,13 @@ fn neighbours(start: usize, end: usize) -> Vec<Query> {
         .collect()
 }
 
+/// Each of so many windows with those next behind it, of whatever article.
+fn pairs_behind(windows: usize) -> Vec<(usize, usize)> {
+    let behind = |a: usize| (a + 1..=a + WINDOWS_BEHIND).map(move |b| (a, b));
+    let pairs = (0..windows).flat_map(behind);
+    pairs.filter(|&(_, b)| b < windows).collect()
+}
+
 struct Passages {
     inputs: Vec<Encoding>,
     /// Per article with at least two windows.
@@ -160,6 +171,10 @@ impl Prepared for Passages {
 
     fn inputs(&self) -> &[Encoding] {
         &self.inputs
+    }
+
+    fn ranked_pairs(&self) -> Vec<(usize, usize)> {
+        pairs_behind(self.inputs.len())
     }
 
     fn score(&self, outputs: &[Output]) -> Result<Vec<Box<dyn CountedMetric>>> {
@@ -184,6 +199,13 @@ impl Prepared for Passages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_are_compared_with_those_behind_them() {
+        let pairs = pairs_behind(10);
+        assert_eq!(pairs.len(), 8 + 8 + 7 + 6 + 5 + 4 + 3 + 2 + 1);
+        assert_eq!(pairs[8], (1, 2));
+    }
 
     #[test]
     fn every_window_asks_for_each_of_its_neighbours_and_the_other_one_is_no_candidate() {

@@ -65,6 +65,11 @@ impl Prepared for Pairs<'_> {
         &self.inputs
     }
 
+    fn ranked_pairs(&self) -> Vec<(usize, usize)> {
+        let pairs = 0..self.items();
+        pairs.map(|pair| (2 * pair, 2 * pair + 1)).collect()
+    }
+
     fn score(&self, outputs: &[Output]) -> Result<Vec<Box<dyn CountedMetric>>> {
         check_outputs(outputs, &self.inputs)?;
         Ok(vec![self.task.spearman(outputs)?])

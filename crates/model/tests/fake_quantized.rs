@@ -1,0 +1,255 @@
+//! Does the engine multiply what its integers stand for, and nothing else?
+//!
+//! `reference` rounds to the same grids and multiplies in f64. Each layer is held
+//! against it alone, on the states, tiers and scores that the engine itself had
+//! before the layer, so that no difference adds up. What remains are the
+//! roundings of f32, a few units in the last place of states around 1, and now
+//! and then a value so near the middle between two codes that they decide which
+//! it gets: then one step of one row differs, and with it the rows that attend
+//! to it. Hence [`TOLERANCE`] for all rows but a few, and for those [`ONE_STEP`].
+
+mod reference;
+mod support;
+
+use std::collections::BTreeMap;
+
+use dtatrans_model::{Detail, Encoding, Precision, Tensors};
+use dtatrans_precision::compensation::Change;
+use dtatrans_precision::importance::LayerGain;
+use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
+use dtatrans_precision::{Bits, Plan, Ratio, Tier, importance};
+use reference::{Before, Reference};
+use support::assert_close;
+use support::plans::{
+    LAYERS, Numbers, VOCABULARY, WIDTH, calibrated, find, first_scores, names_of_compensations,
+    of_ratios,
+};
+
+/// Within the roundings of f32: 16 units in the last place at 1.
+const TOLERANCE: f32 = 2e-6;
+
+/// The share of rows that one step may move further.
+const MOVED: f64 = 0.08;
+
+/// How far it moves them at most: a step of a 4-bit row is a seventh of its
+/// largest magnitude, and one of its 64 channels is concerned.
+const ONE_STEP: f32 = 0.3;
+
+/// What becomes of a row at a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Eight,
+    Four,
+    /// A 0-bit token whose change something stands in for.
+    Estimated,
+}
+
+/// How far each row of all layers is from the reference, by its kind.
+type Distances = BTreeMap<Kind, Vec<f32>>;
+
+fn inputs() -> Vec<Encoding> {
+    let mut numbers = Numbers(3);
+    (0..16)
+        .map(|i| {
+            let n = 5 + i % 8;
+            let mut draw = |end: usize| (0..n).map(|_| numbers.below(end) as u32).collect();
+            Encoding::from_ids(draw(VOCABULARY), draw(2))
+        })
+        .collect()
+}
+
+fn rows(states: &[f32]) -> Vec<Vec<f32>> {
+    states.chunks(WIDTH).map(<[f32]>::to_vec).collect()
+}
+
+/// Holds a run under `plan` against the reference under `other`. Rows that
+/// nothing touches are the same in both.
+fn distances(plan: &Plan, other: &Plan) -> Distances {
+    let inputs = inputs();
+    let tensors = Tensors::open(&support::data("tiny-bert").join("model.safetensors")).unwrap();
+    let reference = Reference::new(&tensors, other);
+    let precision = Precision::Plan(plan.clone());
+    let run = |detail| support::run("tiny-bert", &precision, &inputs, detail);
+    let (outputs, traces) = (run(Detail::HiddenStates), run(Detail::Trace));
+    let same = plan == other;
+    let mut distances = Distances::new();
+    for ((input, output), traced) in inputs.iter().zip(&outputs).zip(&traces) {
+        let mut scores = first_scores(plan, &input.ids);
+        let mut gone = vec![false; input.len()];
+        let mut read_out = Vec::new();
+        for (layer, tiers) in output.tiers.iter().enumerate() {
+            let compensation = plan.compensation_at(layer);
+            if !compensation.may_return() {
+                for (gone, tier) in gone.iter_mut().zip(tiers) {
+                    *gone |= *tier == Tier::Zero;
+                }
+            }
+            let states = rows(&output.hidden_states[layer]);
+            let after = reference.run(
+                layer,
+                &Before {
+                    states: &states,
+                    scores: &scores,
+                    tiers,
+                    gone: &gone,
+                },
+            );
+            read_out.clear();
+            let got = rows(&output.hidden_states[layer + 1]);
+            for (token, got) in got.into_iter().enumerate() {
+                let kind = match tiers[token] {
+                    Tier::Eight => Kind::Eight,
+                    Tier::Four => Kind::Four,
+                    Tier::Zero if gone[token] || compensation.change() == Change::None => {
+                        assert_eq!(got, states[token]);
+                        continue;
+                    }
+                    Tier::Zero => Kind::Estimated,
+                };
+                let want = &after.states[token];
+                let apart = got.iter().zip(want).map(|(a, b)| (a - b).abs());
+                let distance = apart.fold(0.0, f32::max);
+                distances.entry(kind).or_default().push(distance);
+                read_out.push(got);
+            }
+            let gain = LayerGain {
+                keys: &after.keys,
+                received: &after.received,
+                summed: after.summed,
+                tiers,
+            };
+            plan.importance.add_layer(&mut scores, &gain);
+            let left = &traced.trace[layer].importance;
+            if same {
+                // A step elsewhere moves few scores, and those by little.
+                let what = format!("importance after layer {layer}");
+                assert_close(&scores, left, 1e-3, &what);
+            }
+            scores.clone_from(left);
+        }
+        let mean = |c: usize| -> f32 {
+            let sum: f64 = read_out.iter().map(|row| f64::from(row[c])).sum();
+            (sum / read_out.len() as f64) as f32
+        };
+        let mean: Vec<f32> = (0..WIDTH).map(mean).collect();
+        assert_close(&output.value, &mean, TOLERANCE, "the read-out");
+    }
+    distances
+}
+
+/// The share of rows that are further apart than the tolerance.
+fn moved(distances: &[f32]) -> f64 {
+    let far = distances.iter().filter(|&&distance| distance > TOLERANCE);
+    far.count() as f64 / distances.len() as f64
+}
+
+/// That the engine computes what the reference does.
+fn check(plan: &Plan) {
+    let what = plan.to_toml();
+    for (kind, distances) in distances(plan, plan) {
+        let furthest = distances.iter().copied().fold(0.0, f32::max);
+        let moved = moved(&distances);
+        assert!(moved <= MOVED, "{kind:?}: {moved} moved\n{what}");
+        assert!(furthest <= ONE_STEP, "{kind:?}: {furthest} away\n{what}");
+    }
+}
+
+/// Four ways to quantize, over four kinds of first layer.
+fn plans(compensation: &str) -> [Plan; 4] {
+    let mixed = |eight, four| Ratio::from_thousandths(eight, four).unwrap();
+    let plan = |first: Ratio, prior: bool, importance: &str, edit: &dyn Fn(&mut Plan)| {
+        let mut plan = of_ratios([first, mixed(250, 350), mixed(300, 250)], prior);
+        plan.compensation = find(compensation);
+        plan.importance = importance::find(importance).unwrap();
+        plan.protected_bits = ProtectedBits::Four;
+        plan.rank = 8;
+        edit(&mut plan);
+        calibrated(plan, 9)
+    };
+    [
+        plan(Ratio::ALL_EIGHT, false, "waiting", &|_| {}),
+        plan(Ratio::ALL_FOUR, false, "value-weighted", &|plan| {
+            plan.balance = true;
+            plan.group = 32;
+            plan.rank = 40;
+            plan.probability_bits = ProbabilityBits::Tier;
+        }),
+        plan(mixed(300, 300), true, "decayed", &|plan| {
+            plan.rotation = false;
+            plan.balance = true;
+            plan.clipping = false;
+            plan.weight_bits = Bits::Four;
+            plan.probability_bits = ProbabilityBits::Fixed(Bits::Four);
+        }),
+        plan(Ratio::ALL_ZERO, false, "returning", &|plan| {
+            plan.rotation = false;
+            plan.group = 48;
+            plan.weight_bits = Bits::Four;
+            plan.probability_bits = ProbabilityBits::Tier;
+        }),
+    ]
+}
+
+#[test]
+fn every_compensation_multiplies_what_its_codes_stand_for() {
+    for name in names_of_compensations() {
+        for plan in plans(name) {
+            check(&plan);
+        }
+    }
+}
+
+/// Layers with a compensation of their own, among them one after which tokens
+/// are gone.
+#[test]
+fn every_layer_does_what_its_own_compensation_says() {
+    let names = names_of_compensations();
+    for first in 0..names.len() {
+        let [mut plan, ..] = plans("carry");
+        for layer in 0..LAYERS {
+            let name = names[(first + layer) % names.len()];
+            plan.set_compensation_at(layer, find(name));
+        }
+        check(&calibrated(plan, 11));
+    }
+}
+
+/// The tolerance is too narrow for anything but the plan itself.
+#[test]
+fn another_plan_is_told_apart() {
+    type Edit = fn(&mut Plan);
+    let edits: [(&str, Edit); 7] = [
+        ("rotation", |plan| plan.rotation ^= true),
+        ("balance", |plan| plan.balance ^= true),
+        ("group", |plan| plan.group = 16),
+        ("clipping", |plan| plan.clipping ^= true),
+        ("weights", |plan| {
+            plan.weight_bits = match plan.weight_bits {
+                Bits::Four => Bits::Eight,
+                _ => Bits::Four,
+            };
+        }),
+        ("probabilities", |plan| {
+            plan.probability_bits = ProbabilityBits::Fixed(match plan.probability_bits {
+                ProbabilityBits::Fixed(Bits::Eight) => Bits::Four,
+                _ => Bits::Eight,
+            });
+        }),
+        ("calibration", |plan| *plan = calibrated(plan.clone(), 10)),
+    ];
+    for plan in plans("attention+predict") {
+        for (name, edit) in &edits {
+            let mut other = plan.clone();
+            edit(&mut other);
+            let apart = distances(&plan, &other);
+            // Other maps are seen in the rows that they estimate; all else at
+            // least in the rows of 4 bits.
+            let kind = match *name {
+                "calibration" => Kind::Estimated,
+                _ => Kind::Four,
+            };
+            let moved = moved(&apart[&kind]);
+            assert!(moved > 0.9, "{name}: {moved} moved\n{}", plan.to_toml());
+        }
+    }
+}
