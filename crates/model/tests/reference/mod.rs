@@ -300,9 +300,10 @@ impl Reference {
 
     /// The 0-bit tokens' average, weighted by importance.
     fn average(&self, states: &[Row], scores: &[f32], left_out: &[usize]) -> Row {
-        let sum: f64 = left_out.iter().map(|&token| f64::from(scores[token])).sum();
+        let weight = |token: usize| f64::from(scores[token].max(0.0));
+        let sum: f64 = left_out.iter().map(|&token| weight(token)).sum();
         let share = |token: usize| match sum > 0.0 {
-            true => f64::from(scores[token]) / sum,
+            true => weight(token) / sum,
             false => 1.0 / left_out.len() as f64,
         };
         let channel = |c: usize| -> f64 {

@@ -69,7 +69,10 @@ impl PlannedBert {
             if tokens.is_empty() {
                 continue;
             }
-            let weights: Vec<f32> = tokens.iter().map(|&token| sequence.scores[token]).collect();
+            // Some forms of importance have scores below 0; none says more than that the
+            // token counts least.
+            let weight = |&token: &usize| sequence.scores[token].max(0.0);
+            let weights: Vec<f32> = tokens.iter().map(weight).collect();
             let sum: f32 = weights.iter().sum();
             let mut average = vec![0.0; width];
             for (&token, weight) in tokens.iter().zip(weights) {
