@@ -11,10 +11,10 @@ from harness import files
 from harness.failure import Failure
 from harness.progress import CALIBRATING
 
-# What to evaluate. `split` is "choosing" or "reporting"; `options` are further
-# arguments of `dtatrans eval`; `model` is that of the task unless given; `about`
-# is for the progress line.
-Request = namedtuple("Request", "setup split plan about options model", defaults=((), None))
+# What to evaluate. `split` is "choosing" or "reporting", whose texts a Split in
+# `instead` replaces; `options` are further arguments of `dtatrans eval`; `model` is
+# that of the task unless given; `about` is for the progress line.
+Request = namedtuple("Request", "setup split plan about options model instead", defaults=((), None, None))
 
 # An interval that reaches further from the difference than this many points does not
 # say what a plan loses.
@@ -138,7 +138,7 @@ class Evaluator:
         found = {job.key: self.recall(job.key) for job in jobs}
         missing = {job.key: job for job in jobs if found[job.key] is None}
         calibrations = {
-            job.calibration.key: CALIBRATING + job.group
+            job.calibration.key: job.calibrating
             for job in missing.values()
             if job.calibration and not self.path_of(job.calibration).exists()
         }
@@ -151,7 +151,7 @@ class Evaluator:
     def job(self, setup, request):
         """All that an evaluation depends on."""
         model = request.model or setup.model
-        split = getattr(setup, request.split)
+        split = request.instead or getattr(setup, request.split)
         arguments = [*split.arguments(self.texts), *request.options, "--seed", str(self.seed)]
         calibration = self.calibration(setup, model, request.plan)
         plan = request.plan.text()
@@ -236,7 +236,7 @@ class Evaluator:
                     raise
                 self.progress.say(f"{failure}; calibrated as if half of the tokens were")
                 self.calibrate(job, calibration.plan.widened(), path)
-        self.progress.step(CALIBRATING + job.group, job.request.about, time.monotonic() - start)
+        self.progress.step(job.calibrating, job.request.about, time.monotonic() - start)
         return path.name
 
     def calibrate(self, job, plan, path):
@@ -248,7 +248,15 @@ class Evaluator:
             pass
 
 
-Job = namedtuple("Job", "key group request model arguments calibration")
+class Job(namedtuple("Job", "key group request model arguments calibration")):
+    """A request with all that it depends on."""
+
+    @property
+    def calibrating(self):
+        """The group of its calibration."""
+        return f"{CALIBRATING}{self.request.setup} {self.model}"
+
+
 Calibration = namedtuple("Calibration", "key plan file arguments")
 
 

@@ -28,7 +28,7 @@ class Study:
     def measure(self, requests):
         """The measurement of each request, in order."""
         for request in requests:
-            split = getattr(SETUPS[request.setup], request.split)
+            split = request.instead or getattr(SETUPS[request.setup], request.split)
             about = f"{request.setup}, {request.split}: {split.about}"
             self.splits[about + (" (--quick: a few lines in its place)" if self.quick else "")] = None
         found = self.evaluator.measure(SETUPS, requests)

@@ -88,5 +88,6 @@ def shown(value, column):
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.3g}" if column == "deviation" else f"{value:.2f}"
+        # Without a sign where it rounds to 0.
+        return f"{value:.3g}" if column == "deviation" else f"{round(value, 2) or 0.0:.2f}"
     return str(value)

@@ -50,8 +50,8 @@ class Excerpts(Workplace):
         pairs = texts.sentence_pairs(self.texts)
         self.assertEqual(pairs, texts.sentence_pairs(self.texts))
         lines = pairs.read_text().splitlines()
-        self.assertEqual(len(lines), 80)
-        self.assertEqual("\t".join(lines[:2]), sentences[0].rpartition("\t")[0])
+        self.assertEqual(len(lines), 20)
+        self.assertEqual("\t".join(lines[2:4]), sentences[4].rpartition("\t")[0])
         reviews = texts.review_sentences(self.texts).read_text().splitlines()
         self.assertTrue(reviews and all(len(line.split()) >= 8 for line in reviews))
         self.assertLess(len(reviews), 60)
@@ -71,7 +71,10 @@ class Excerpts(Workplace):
 
     def test_quick_takes_the_beginning(self):
         few = Texts(self.folder / "data", self.folder / "cache", quick=True)
+        some = self.texts.articles("wikitext2/valid.txt", first=5).read_text()
+        self.assertEqual(some.count(" = "), 2 * 5)
         with mock.patch.object(texts, "QUICK_ARTICLES", 3):
+            self.assertEqual(few.articles("wikitext2/valid.txt", first=5), few.articles("wikitext2/valid.txt"))
             articles = few.articles("wikitext2/valid.txt").read_text()
         self.assertEqual(articles.count(" = "), 2 * 3)
         self.assertTrue((self.folder / "data" / "wikitext2" / "valid.txt").read_text().startswith(articles))

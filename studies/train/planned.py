@@ -386,7 +386,7 @@ class PlannedBert:
             tokens = text.left_out()
             if not tokens:
                 continue
-            weights = torch.tensor([text.scores[token] for token in tokens])
+            weights = torch.tensor([max(text.scores[token], 0.0) for token in tokens])
             total = self.arithmetic.add_up(weights, 0)
             weights = weights / total if total > 0 else torch.full_like(weights, 1 / len(tokens))
             rows = states[[text.start + token for token in tokens]]

@@ -65,7 +65,8 @@ def symmetric(rows, bits, clipping, arithmetic):
 
 def clipped(rows, largest, arithmetic):
     """The best of a few shares of the largest magnitudes of 4-bit rows."""
-    limit = 7.0
+    # A tensor, since torch divides a plain number by way of the reciprocal.
+    limit = torch.tensor(7.0)
     best_error = best = None
     for share in SHARES:
         steps = rows * inverse_of(largest * share, limit)

@@ -51,15 +51,18 @@ def cola(file):
 
 
 def stsb(file):
-    """(first sentence, second sentence) of STS-B's format."""
-    return table(file, (0, 1), ["sentence1", "sentence2", "score"])
+    """(first sentence, second sentence, score) of STS-B's format."""
+    return table(file, (0, 1, 2), ["sentence1", "sentence2", "score"])
+
+
+# Tasks whose files hold sentences: how many of a row's columns, and how to read it.
+TASKS = {"sst2": (1, sst2), "cola": (1, cola), "stsb": (2, stsb)}
 
 
 def sentences(task, file):
     """All sentences of a task's file, without labels."""
-    if task == "stsb":
-        return [text for pair in stsb(file) for text in pair]
-    return [text for text, _ in {"sst2": sst2, "cola": cola}[task](file)]
+    columns, read = TASKS[task]
+    return [text for row in read(file) for text in row[:columns]]
 
 
 class Encoding:
