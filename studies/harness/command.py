@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pkgutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -97,7 +98,9 @@ def output(arguments):
     if arguments.output:
         return Path(arguments.output)
     if arguments.quick:
-        return Path(tempfile.mkdtemp(prefix=f"dtatrans-{arguments.name}-quick-"))
+        folder = tempfile.mkdtemp(prefix=f"dtatrans-{arguments.name}-quick-")
+        print(f"--quick makes no results: what it found is in {folder}", file=sys.stderr)
+        return Path(folder)
     return STUDIES / "results"
 
 

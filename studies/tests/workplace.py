@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from functools import cache
 from pathlib import Path
 
 STUDIES = Path(__file__).resolve().parent.parent
@@ -20,7 +21,8 @@ class Workplace(unittest.TestCase):
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.environment = {"DTATRANS": str(self.fake_program()), "FAKE_LOG": str(self.folder / "log")}
-        write_data(self.folder / "data")
+        for name, text in data().items():
+            write(self.folder / "data" / name, text)
         for name in ("minilm-sst2", "minilm-cola"):
             write(self.folder / "models" / name / "config.json", json.dumps({"num_hidden_layers": 3}))
 
@@ -65,9 +67,10 @@ def write(path, text):
     path.write_text(text)
 
 
-def write_data(folder):
+@cache
+def data():
     """Sets of a few lines in the formats of the public ones, of words that mean
-    nothing."""
+    nothing: texts by the names of their files."""
     draw = random.Random(0)
 
     def words(least, most):
@@ -89,13 +92,15 @@ def write_data(folder):
     def articles():
         return "".join(f" \n = {words(1, 1)} = \n \n {words(60, 60)} \n" for _ in range(12))
 
-    for part in ("train", "dev", "test"):
-        write(folder / "stsb" / f"{part}.tsv", pairs())
-        write(folder / "sst2" / f"{part}.tsv", reviews())
-    write(folder / "cola" / "in_domain_train.tsv", judgements(5040))
-    write(folder / "cola" / "in_domain_dev.tsv", judgements(30))
-    write(folder / "cola" / "out_of_domain_dev.tsv", judgements(30))
-    write(folder / "wikitext2" / "valid.txt", articles())
+    parts = ("train", "dev", "test")
+    return {
+        **{f"stsb/{part}.tsv": pairs() for part in parts},
+        **{f"sst2/{part}.tsv": reviews() for part in parts},
+        "cola/in_domain_train.tsv": judgements(5040),
+        "cola/in_domain_dev.tsv": judgements(30),
+        "cola/out_of_domain_dev.tsv": judgements(30),
+        "wikitext2/valid.txt": articles(),
+    }
 
 
 def write_plan(path, layers=6, r0=0.5, compensation="keys-values"):

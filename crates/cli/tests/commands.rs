@@ -109,7 +109,8 @@ fn precisions_agree_and_differ_as_they_should() {
     assert!(cosine(&float, &eight) > 0.999);
     assert!(cosine(&float, &four) > 0.95);
     assert!(cosine(&float, &four) < cosine(&float, &eight));
-    assert!(cosine(&float, &plan) > 0.9);
+    // Two feed-forward networks are estimated.
+    assert!(cosine(&float, &plan) > 0.8);
 }
 
 #[test]
