@@ -45,9 +45,10 @@ class Study:
         ]
 
     def chosen_plans(self, task):
-        """The plans that were chosen for a task, by name; says so if there are
-        none."""
+        """The plans that were chosen for a task's own model, by name; says so if
+        there are none."""
         found = plans.folder(self.plans_folder, task)
+        found.pop("adapted", None)
         if not found:
             self.warn(f"{self.plans_folder / task}: no plans there: only what they are compared with is run")
         return {name: plans.Plan.read(path) for name, path in found.items()}
@@ -59,6 +60,12 @@ class Study:
 
     def has_model(self, name):
         return self.evaluator.models.path(name) is not None
+
+    def with_maps_of(self, model, plan, name):
+        """The plan with the calibration of that name in the model's folder, if it
+        is there: an adapted model's maps have learned along."""
+        path = self.evaluator.models.path(model) / name
+        return plans.Plan(plan.keys, plan.layers, path) if path.is_file() else plan
 
     @staticmethod
     def warn(text):

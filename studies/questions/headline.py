@@ -25,7 +25,8 @@ def run(study):
         model = f"{setup.model}-{ADAPTED}"
         found = study.chosen_plan(task, ADAPTED)
         if found and study.has_model(model):
-            subjects.append((task, model, *found))
+            plan, path = found
+            subjects.append((task, model, study.with_maps_of(model, plan, f"{ADAPTED}.safetensors"), path))
 
     requests = []
     for task, model, plan, _ in subjects:
