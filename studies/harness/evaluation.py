@@ -7,7 +7,7 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-from harness import files
+from harness import files, plans
 from harness.failure import Failure
 from harness.progress import CALIBRATING
 
@@ -22,6 +22,9 @@ RESOLVED_WITHIN = 1.5
 
 # What the program says where texts are too few to find a map from.
 TOO_FEW = "tokens were at 0 bits in these texts"
+
+# Tokens that calibrate each plan that a search tries.
+SEARCH_CALIBRATION = 10_000
 
 # Plans that one process evaluates, with one run at f32 for all of them.
 BATCH = 12
@@ -195,14 +198,14 @@ class Evaluator:
 
     def run(self, batch):
         """Evaluates plans that differ in nothing else, in one process."""
-        plans = []
+        options = []
         for job in batch:
             calibration = self.calibrated(job) if job.calibration else None
             path = self.cache / "plans" / f"{job.key}.toml"
             files.write(path, job.request.plan.text(calibration))
-            plans += ["--plan", path]
+            options += ["--plan", path]
         model = self.models.argument(batch[0].model)
-        answers = self.program.objects("eval", "--model", model, *batch[0].arguments, *plans, "--against-f32")
+        answers = self.program.objects("eval", "--model", model, *batch[0].arguments, *options, "--against-f32")
         found = {}
         for job, answer in zip(batch, answers):
             kept = {"about": job.request.about, "machine": self.machine, "found": answer}
@@ -214,6 +217,22 @@ class Evaluator:
             raise Failure("dtatrans eval: more results than plans")
         if len(found) < len(batch):
             raise Failure("dtatrans eval: fewer results than plans")
+        return found
+
+    def search(self, model, arguments, budget, evaluations):
+        """The outcome of a search that varies ratios and each layer's compensation
+        from all tokens at 4 bits on, and of those that it is compared with."""
+        base = plans.all_four(self.models.depth(model))
+        command = ["search", "--model", self.models.argument(model), *arguments, "--scope", "encoder"]
+        command += ["--budget", budget, "--evaluations", evaluations, "--seed", self.seed, "--compare"]
+        command += ["--vary", "layer-compensation", "--calibration-tokens", SEARCH_CALIBRATION]
+        key = files.digest_of(
+            [self.program.identity, self.models.identity(model), contents(command), base.text()]
+        )
+        path = self.cache / "searches" / f"{key}.toml"
+        files.write(path, base.text())
+        options = ["--base", path, "--journal", path.with_suffix(".jsonl")]
+        (found,) = self.program.objects(*command, *options, progress=True)
         return found
 
     def path_of(self, calibration):

@@ -50,14 +50,15 @@ class Program:
             os.replace(unfinished, copy)
         return cls(copy, identity, threads)
 
-    def objects(self, *arguments):
+    def objects(self, *arguments, progress=False):
         """Runs a command with --json: yields each object that it prints, as soon
-        as it does."""
+        as it does. With `progress` what it says on the way is passed on."""
         command = [str(self.path), *map(str, arguments), "--json"]
         if self.threads:
             command += ["--threads", str(self.threads)]
         with tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            said = None if progress else errors
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
             try:
                 for line in process.stdout:
                     yield json.loads(line)

@@ -44,6 +44,14 @@ class Study:
             for (cells, request), measurement in zip(entries, found)
         ]
 
+    def search(self, model, searched, unseen, budget, evaluations):
+        """What `dtatrans search --compare` says: `searched` and `unseen` are texts,
+        what they are and its arguments. It goes on where it was stopped."""
+        for what, (about, _) in [("searched", searched), ("unseen", unseen)]:
+            self.splits[f"{what}: {about}" + (" (--quick: a few lines in its place)" if self.quick else "")] = None
+        self.machines.add(self.evaluator.machine)
+        return self.evaluator.search(model, [*searched[1], *unseen[1]], budget, evaluations)
+
     def chosen_plans(self, task):
         """The plans that were chosen for a task's own model, by name; says so if
         there are none."""

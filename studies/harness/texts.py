@@ -53,7 +53,11 @@ class Texts:
         """A file with those lines."""
         if not self.quick and first == 0 and last is None:
             return self.file(name)
-        head, lines = self.lines(name, first, last, header=header)
+        return self.rows(name, header, first=first, last=last)
+
+    def rows(self, name, header=False, **which):
+        """A file with some of the lines: `which` as in `lines`."""
+        head, lines = self.lines(name, header=header, **which)
         return self.excerpt(name, head + lines)
 
     def articles(self, name, first=None):

@@ -28,7 +28,8 @@ def find():
 
 
 class EndToEnd(Workplace):
-    def test_a_quick_study(self):
+    def setUp(self):
+        super().setUp()
         self.environment = {"DTATRANS": find()}
         for name, source in MODELS.items():
             folder = self.folder / "models" / name
@@ -41,6 +42,8 @@ class EndToEnd(Workplace):
             write(folder / "config.json", json.dumps(config))
             (folder / "model.safetensors").write_bytes(weights)
             write(folder / "tokenizer.json", json.dumps(tokenizer()))
+
+    def test_a_quick_study(self):
         status, out, errors = self.run_study("compensation", "--quick", "--json", "--threads", "1")
         self.assertEqual(status, 0, errors)
         rows = json.loads(out)["rows"]
@@ -62,6 +65,17 @@ class EndToEnd(Workplace):
         titles = [mark for mark in root.iter() if mark.get("class") == "marker" and len(mark)]
         # All but 8 bits, by deviation and by loss.
         self.assertEqual(len(titles), 2 * (len(rows) - 2))
+
+    def test_a_quick_search(self):
+        # Nothing can be chosen for a model of random weights, but all four look.
+        status, out, errors = self.run_study("search", "--quick", "--json", "--threads", "1")
+        self.assertEqual(status, 0, errors)
+        rows = json.loads(out)["rows"]
+        self.assertEqual([row["strategy"] for row in rows], ["joint", "uniform", "linear", "random"])
+        for row in rows:
+            self.assertEqual(row["evaluations"], 12)
+            self.assertGreater(row["front"], 0)
+            self.assertTrue(row["plan"] is None or row["low"] <= row["loss"] <= row["high"], row)
 
 
 def two_labels(weights):
