@@ -28,13 +28,15 @@ pub mod search;
 pub mod space;
 pub mod strategy;
 pub mod surrogate;
+mod variation;
 
 pub use error::{JournalError, SpaceError};
 pub use estimate::{Choice, Estimate, choose, estimates};
 pub use evaluation::{Evaluated, Evaluation};
 pub use front::{hypervolume, pareto};
 pub use journal::{Header, Journal};
-pub use plan_space::{PlanSpace, Variation};
+pub use plan_space::PlanSpace;
 pub use search::{Options, Search};
 pub use space::{Candidate, Gene, GeneKind, Space};
 pub use strategy::Strategy;
+pub use variation::Variation;

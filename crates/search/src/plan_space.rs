@@ -1,8 +1,9 @@
 //! The space of precision plans.
 
-use dtatrans_precision::{Plan, Ratio, compensation, importance};
+use dtatrans_precision::{Plan, Ratio, compensation};
 use serde_json::{Map, Value, json};
 
+use crate::variation::{LAYER_COMPENSATION, Variation};
 use crate::{Candidate, Gene, GeneKind, Space, SpaceError};
 
 /// The role of the genes that give a layer's share of 8-bit tokens.
@@ -11,75 +12,11 @@ const EIGHT: &str = "r8";
 const ZERO: &str = "r0";
 /// The role of the gene that gives the first layer's bits.
 const FIRST: &str = "bits";
-/// The role of the genes that give a layer's compensation, and the key by which
-/// they are varied.
-const LAYER_COMPENSATION: &str = "layer_compensation";
-
 /// The first layer's bits where no token has a score yet.
 const FIRST_BITS: [Ratio; 3] = [Ratio::ALL_FOUR, Ratio::ALL_EIGHT, Ratio::ALL_ZERO];
 
 /// The share of 0-bit tokens at which other keys are compared.
 const MIDDLE: f64 = 0.4;
-
-/// The compensations that a layer may have unless the user says which: what
-/// costs least, what predicts the layer, and what predicts its second half.
-const LAYER_COMPENSATIONS: [&dyn compensation::Compensation; 3] = [
-    &compensation::KeysValues,
-    &compensation::KeysValuesPredict,
-    &compensation::AttentionPredict,
-];
-
-/// The forms of importance that are tried unless the user says which: all but
-/// the controls, and the one that needs a prior.
-const IMPORTANCES: [&dyn importance::Importance; 6] = [
-    &importance::Cumulative,
-    &importance::LastLayer,
-    &importance::Decayed,
-    &importance::ValueWeighted,
-    &importance::Returning,
-    &importance::Waiting,
-];
-
-/// A key of the plan's file, and the values that a search tries for it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Variation {
-    /// The key; `layer_compensation` is the key `compensation` of each layer's
-    /// table.
-    pub key: String,
-    /// The values, as they would stand in the file.
-    pub values: Vec<Value>,
-}
-
-impl Variation {
-    /// A key with the values that are worth trying.
-    ///
-    /// # Errors
-    /// [`SpaceError::Key`] for a key that has no short list of values.
-    pub fn of_key(key: &str) -> Result<Variation, SpaceError> {
-        let values = match key {
-            LAYER_COMPENSATION => LAYER_COMPENSATIONS.map(|c| json!(c.name())).to_vec(),
-            "compensation" => compensation::ALL.iter().map(|c| json!(c.name())).collect(),
-            "importance" => IMPORTANCES.map(|form| json!(form.name())).to_vec(),
-            "weight_bits" | "protected_bits" => vec![json!(8), json!(4)],
-            "probability_bits" => vec![json!(8), json!(4), json!("tier")],
-            "rotation" | "clipping" | "balance" => vec![json!(true), json!(false)],
-            "group" => vec![json!(0), json!(128), json!(32)],
-            _ => {
-                return Err(SpaceError::Key {
-                    key: key.into(),
-                    allowed: "compensation, layer_compensation, importance, weight_bits, \
-                              probability_bits, protected_bits, rotation, balance, group or \
-                              clipping, or another key of the plan with its values"
-                        .into(),
-                });
-            }
-        };
-        Ok(Variation {
-            key: key.into(),
-            values,
-        })
-    }
-}
 
 /// All plans of one depth whose shares are multiples of a step.
 ///
@@ -151,12 +88,12 @@ impl PlanSpace {
             .iter()
             .partition(|variation| variation.key == LAYER_COMPENSATION);
         let compensations = match of_layers.first() {
-            Some(variation) => compensations(variation, template)?,
+            Some(variation) => variation.compensations(template)?,
             None => Vec::new(),
         };
         let variations = of_plan
             .into_iter()
-            .map(|variation| own_value_first(variation, &file))
+            .map(|variation| variation.own_value_first(&file))
             .collect::<Result<Vec<_>, _>>()?;
         let (genes, places) = genes(template, steps, &compensations, &variations);
         let space = PlanSpace {
@@ -385,71 +322,6 @@ fn with_defaults(template: &Plan) -> Value {
     }
     file.remove("calibration");
     Value::Object(file)
-}
-
-/// The values, the template's own before the others.
-fn own_value_first(variation: &Variation, template: &Value) -> Result<Variation, SpaceError> {
-    let key = &variation.key;
-    let own = match template.get(key) {
-        Some(own) if !["layer", "format", "name", "prior"].contains(&key.as_str()) => own,
-        _ => {
-            return Err(SpaceError::Key {
-                key: key.clone(),
-                allowed: "a key of the plan other than format, name, prior, calibration and layer"
-                    .into(),
-            });
-        }
-    };
-    let mut values = vec![own.clone()];
-    values.extend(
-        each_once(variation)?
-            .into_iter()
-            .filter(|value| value != own),
-    );
-    Ok(Variation {
-        key: key.clone(),
-        values,
-    })
-}
-
-/// The names of the compensations that a layer may have: the template's own
-/// before the others, those of its single layers last.
-fn compensations(variation: &Variation, template: &Plan) -> Result<Vec<String>, SpaceError> {
-    let mut names = vec![template.compensation.name().to_owned()];
-    let mut add = |name: &str| {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    };
-    for value in each_once(variation)? {
-        let name = value.as_str().unwrap_or_default();
-        match compensation::find(name) {
-            Ok(found) => add(found.name()),
-            Err(error) => {
-                return Err(SpaceError::Value {
-                    key: variation.key.clone(),
-                    value: value.to_string(),
-                    reason: error.to_string(),
-                });
-            }
-        }
-    }
-    (0..template.layers().len()).for_each(|layer| add(template.compensation_at(layer).name()));
-    Ok(names)
-}
-
-/// The values of a variation, none of which may be there twice.
-fn each_once(variation: &Variation) -> Result<Vec<Value>, SpaceError> {
-    let mut seen: Vec<Value> = Vec::new();
-    for value in &variation.values {
-        if seen.contains(value) {
-            return Err(SpaceError::Twice {
-                key: variation.key.clone(),
-            });
-        }
-        seen.push(value.clone());
-    }
-    Ok(seen)
 }
 
 /// The genes, layer by layer and then key by key, and where those of each layer
