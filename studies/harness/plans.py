@@ -19,6 +19,10 @@ METHOD = {
     "protected_bits": 4,
 }
 
+# Groups of channels with a scale each, as the chosen plans have them: what those are
+# compared with gets them too. They cost no products, but drains of the array.
+GROUPS = {"group": 32}
+
 # The same where all that matters is at 8 bits.
 METHOD_AT_EIGHT = METHOD | {"probability_bits": 8, "protected_bits": 8}
 
@@ -119,7 +123,7 @@ def uniform(depth, r0, first, **keys):
     return Plan(METHOD | keys, ratios)
 
 
-def spatten(depth, end, bits):
+def spatten(depth, end, bits, **keys):
     """SpAtten's pruning: tokens leave for good, and the share that is kept falls
     linearly from 1, at the layer after the first 15 %, to `end` at the last. The
     kept ones have these bits. Its shares were tuned by task and are not public."""
@@ -127,7 +131,7 @@ def spatten(depth, end, bits):
     steps = max(depth - 1 - start, 1)
     kept = [1 - (1 - end) * max(layer - start, 0) / steps for layer in range(depth)]
     method = METHOD_AT_EIGHT if bits == 8 else METHOD
-    return Plan(method | {"compensation": "drop"}, [shares(**{f"r{bits}": share}) for share in kept])
+    return Plan(method | {"compensation": "drop"} | keys, [shares(**{f"r{bits}": share}) for share in kept])
 
 
 def folder(root, task):

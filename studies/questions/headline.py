@@ -1,7 +1,10 @@
 """What does the method save, and what does it lose, in one table?
 
 Of each task the one plan that was chosen for it, on the split that nothing was
-chosen on; and where there is one, a model adapted to its plan."""
+chosen on, with what it loses on the split that it was chosen on beside; and where
+there is one, a model adapted to its plan."""
+
+from collections import namedtuple
 
 from harness import charts, plans, tables
 from harness.evaluation import Request
@@ -14,57 +17,98 @@ SUMMARY = "one plan a task on the reporting splits: what is saved and lost"
 # A plan's file, and what its model is called beside the task's own.
 PLAN, ADAPTED = "headline", "adapted"
 
+# A model under a plan, and where the plan's file is.
+Subject = namedtuple("Subject", "task model plan path")
+
+EIGHT, FOUR, OURS, UNADAPTED = "8 bits", "4 bits", "plan", "plan, model not adapted"
+
 
 def run(study):
-    chosen = {task: study.chosen_plan(task, PLAN) for task in SETUPS}
-    missing = [str(study.plans_folder / task / f"{PLAN}.toml") for task, plan in chosen.items() if plan is None]
-    if missing:
-        raise Failure(f"no such plan: {', '.join(missing)}: `dtatrans search` chooses one on the choosing split")
-    subjects = [(task, SETUPS[task].model, *chosen[task]) for task in SETUPS]
-    for task, setup in SETUPS.items():
-        model = f"{setup.model}-{ADAPTED}"
-        found = study.chosen_plan(task, ADAPTED)
-        if found and study.has_model(model):
-            plan, path = found
-            subjects.append((task, model, study.with_maps_of(model, plan, f"{ADAPTED}.safetensors"), path))
+    own = list(own_subjects(study))
+    adapted = list(adapted_subjects(study))
+    requests = {}
+    for subject in [*own, *adapted]:
+        depth = study.depth(subject.task)
+        ours = [(split, OURS, subject.plan) for split in ("reporting", "choosing")]
+        others = [
+            ("reporting", EIGHT, plans.all_eight(depth)),
+            ("reporting", FOUR, plans.all_four(depth, **plans.GROUPS)),
+        ]
+        for split, name, plan in [*others, *ours]:
+            key = (subject.task, split, subject.model, name)
+            requests[key] = Request(subject.task, split, plan, name, model=subject.model)
+    for subject in adapted:
+        # The same plan, calibrated for the model as it was.
+        plan = plans.Plan.read(subject.path)
+        for split in ("reporting", "choosing"):
+            model = SETUPS[subject.task].model
+            requests[subject.task, split, model, UNADAPTED] = Request(subject.task, split, plan, UNADAPTED)
+    found = dict(zip(requests, study.measure(list(requests.values()))))
 
-    requests = []
-    for task, model, plan, _ in subjects:
-        depth = study.depth(task)
-        for name, compared in [
-            ("all tokens at 8 bits", plans.all_eight(depth)),
-            ("all tokens at 4 bits", plans.all_four(depth)),
-            ("the plan", plan),
-        ]:
-            requests.append(Request(task, "reporting", compared, name, model=model))
-    found = iter(study.measure(requests))
-
-    rows, own, adapted = [], [], []
-    for task, model, _, path in subjects:
-        eight, four, planned = (next(found) for _ in range(3))
-        entry = summary(task, model, shown(path), eight, four, planned)
-        is_own = model == SETUPS[task].model
-        (own if is_own else adapted).append(entry)
-        for name, measurement in [("8 bits", eight), ("4 bits", four), ("plan", planned)]:
-            cells = {"task": task, "split": "reporting", "model": model, "run": name}
-            rows.append(cells | tables.measured(measurement))
-    f32 = {entry["task"]: entry["f32"] for entry in own}
-    for entry in adapted:
+    rows = [
+        {"task": task, "split": split, "model": model, "run": name} | tables.measured(measurement)
+        for (task, split, model, name), measurement in found.items()
+    ]
+    tasks = [summary(subject, found) for subject in own]
+    f32 = {entry["task"]: entry["f32"] for entry in tasks}
+    of_adapted = []
+    for subject in adapted:
+        entry = summary(subject, found)
         # What was given up by adapting counts as well.
-        entry["f32_before"] = f32[entry["task"]]
-        entry["loss_from_before"] = round(max(0.0, f32[entry["task"]] - entry["under_plan"]), 2)
+        entry["f32_before"] = f32[subject.task]
+        entry["loss_from_before"] = round(max(0.0, f32[subject.task] - entry["under_plan"]), 2)
+        model = SETUPS[subject.task].model
+        for split in ("reporting", "choosing"):
+            entry[f"not_adapted_{split}"] = compared(found[subject.task, split, model, UNADAPTED])
+        of_adapted.append(entry)
     return Findings(
         title="What the method saves and loses",
         rows=rows,
         columns=["task", "split", "model", "run"],
         panels=panels(rows),
         document={
-            "tasks": own,
-            "adapted": adapted,
-            "mean_loss": round(sum(entry["loss"] for entry in own) / len(own), 2),
+            "tasks": tasks,
+            "adapted": of_adapted,
+            "mean_loss": mean([entry["loss"] for entry in tasks]),
+            "mean_loss_of_resolved": mean([entry["loss"] for entry in tasks if entry["resolved"] == "resolved"]),
         },
-        notes=["Reporting splits; bars are 95 % intervals. Gains do not pay for losses in the mean loss."],
+        notes=[
+            "Reporting splits, and the plan on its choosing split; bars are 95 % intervals. 4 bits: all tokens, "
+            "groups of 32 channels as the plans have. Gains do not pay for losses in the mean loss."
+        ],
     )
+
+
+def own_subjects(study):
+    """Each task's model under the plan that was chosen for it."""
+    chosen = {task: study.chosen_plan(task, PLAN) for task in SETUPS}
+    missing = [str(study.plans_folder / task / f"{PLAN}.toml") for task, plan in chosen.items() if plan is None]
+    if missing:
+        raise Failure(f"no such plan: {', '.join(missing)}: `dtatrans search` chooses one on the choosing split")
+    for task, setup in SETUPS.items():
+        yield Subject(task, setup.model, *chosen[task])
+
+
+def adapted_subjects(study):
+    """The models that were adapted to a plan, as far as they are there."""
+    for task, setup in SETUPS.items():
+        model = f"{setup.model}-{ADAPTED}"
+        found = study.chosen_plan(task, ADAPTED)
+        if found and study.has_model(model):
+            plan, path = found
+            yield Subject(task, model, study.with_maps_of(model, plan, f"{ADAPTED}.safetensors"), path)
+
+
+def mean(losses):
+    return round(sum(losses) / len(losses), 2) if losses else None
+
+
+def compared(measurement):
+    """Against f32, in points."""
+    score = measurement.metric()
+    return {key: round(score[key], 2) for key in ("f32", "value", "difference", "low", "high")} | {
+        "n": measurement.found["n"]
+    }
 
 
 def shown(path):
@@ -72,11 +116,12 @@ def shown(path):
     return f"studies/plans/{path.parent.name}/{path.name}"
 
 
-def summary(task, model, plan_file, eight, four, planned):
-    """One task in points and per cent."""
-    score, at_four, at_eight = (found.metric() for found in (planned, four, eight))
+def summary(subject, found):
+    """One model in points and per cent."""
+    planned, eight, four = (found[subject.task, "reporting", subject.model, name] for name in (OURS, EIGHT, FOUR))
+    score, at_four, at_eight = (measurement.metric() for measurement in (planned, four, eight))
     return {
-        "task": task,
+        "task": subject.task,
         "n": planned.found["n"],
         "tokens_mean": round(planned.found["tokens_mean"], 1),
         "f32": round(score["f32"], 2),
@@ -87,9 +132,9 @@ def summary(task, model, plan_file, eight, four, planned):
         "interval": [round(score["low"], 2), round(score["high"], 2)],
         "attention_saved": round(planned.saved["attention"], 1),
         "encoder_saved": round(planned.saved["encoder"], 1),
-        "plan_file": plan_file,
+        "plan_file": shown(subject.path),
         "metric": score["metric"],
-        "model": model,
+        "model": subject.model,
         "difference": round(score["difference"], 2),
         "resolved": score["resolved"],
         "deviation": tables.significant(planned.deviation),
@@ -98,17 +143,18 @@ def summary(task, model, plan_file, eight, four, planned):
         "all4_interval": [round(at_four["low"], 2), round(at_four["high"], 2)],
         "all4_attention_saved": round(four.saved["attention"], 1),
         "all4_encoder_saved": round(four.saved["encoder"], 1),
+        "choosing": compared(found[subject.task, "choosing", subject.model, OURS]),
     }
 
 
 def panels(rows):
-    names = list(dict.fromkeys(name_of(row) for row in rows))
-    named = [row | {"name": name_of(row)} for row in rows]
+    named = [row | {"name": name_of(row)} for row in rows if row["split"] == "reporting"]
+    names = list(dict.fromkeys(row["name"] for row in named))
 
     def panel(title, label, y, interval):
         marks = [
             charts.series(name, [row for row in named if row["run"] == name], "name", y, interval, line=False)
-            for name in ("8 bits", "4 bits", "plan")
+            for name in (EIGHT, FOUR, OURS)
         ]
         return charts.Panel(title, "", label, marks, categories=names)
 

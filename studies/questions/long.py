@@ -22,8 +22,7 @@ def run(study):
     depth = study.depth(TASK)
     compared = {
         "all tokens at 8 bits": plans.all_eight(depth),
-        "all tokens at 4 bits": plans.all_four(depth),
-        "all tokens at 4 bits, group 32": plans.all_four(depth, group=32),
+        "all tokens at 4 bits": plans.all_four(depth, **plans.GROUPS),
     } | study.chosen_plans(TASK)
     cells, requests = [], []
     for length in study.few(LENGTHS, USUAL):

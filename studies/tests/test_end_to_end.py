@@ -51,7 +51,7 @@ class EndToEnd(Workplace):
         by_name = {(row["task"], row["compensation"]): row for row in rows}
         self.assertEqual(by_name["stsb", "all tokens at 8 bits"]["encoder_saved"], 0.0)
         self.assertEqual(by_name["sst2", "all tokens at 4 bits"]["attention_saved"], 75.0)
-        for task in compensation.TASKS:
+        for task in compensation.SHARES:
             eight, four, drop = (
                 by_name[task, name]["deviation"] for name in ("all tokens at 8 bits", "all tokens at 4 bits", "drop")
             )

@@ -45,9 +45,11 @@ class Headline(Workplace):
             low, high = entry["interval"]
             self.assertTrue(low < entry["difference"] < high)
             self.assertAlmostEqual(entry["f32"] - entry["loss"], entry["under_plan"], delta=0.011)
+            self.assertEqual(entry["choosing"]["n"], 100)
             self.assertTrue(50 <= entry["attention_saved"] <= 75 and 30 <= entry["encoder_saved"] <= 55)
         losses = [entry["loss"] for entry in document["tasks"]]
         self.assertAlmostEqual(document["mean_loss"], sum(losses) / len(losses), delta=0.006)
+        self.assertAlmostEqual(document["mean_loss_of_resolved"], document["mean_loss"], delta=0.006)
         self.assertEqual(document["adapted"], [])
 
     def test_adapted_models_are_listed_beside_their_tasks(self):
@@ -61,4 +63,5 @@ class Headline(Workplace):
         self.assertEqual(list(entry)[: len(FIELDS)], FIELDS)
         self.assertEqual(entry["plan_file"], "studies/plans/sst2/adapted.toml")
         self.assertEqual(entry["f32_before"], 80.0)
+        self.assertEqual(entry["not_adapted_choosing"]["value"], entry["not_adapted_reporting"]["value"])
         self.assertEqual(len(document["tasks"]), len(SETUPS))
