@@ -48,8 +48,3 @@ def model(name):
         if attempt == 0:
             ask("run", "--model", name, "--bits", 32, "fetch")
     raise Failure(f"{name}: could not be fetched")
-
-
-def cache():
-    """The program's folder of models and data sets."""
-    return Path(json.loads(ask("models", "--json"))["cache"])
