@@ -1,6 +1,6 @@
 """What should rank the tokens?
 
-Nine forms of importance, three of them controls, with the same share of the tokens
+Ten forms of importance, three of them controls, with the same share of the tokens
 at 0 bits from the third layer on, and with compensations under which a token that
 was left out can be seen again, cannot, or is estimated."""
 
@@ -9,13 +9,16 @@ from harness.evaluation import Request
 from harness.results import Findings
 from harness.setups import SETUPS
 
-SUMMARY = "what should rank the tokens: nine forms of importance under three compensations"
+SUMMARY = "what should rank the tokens: ten forms of importance under three compensations"
 
 R0 = 0.4
 FIRST = 2  # layer with 0-bit tokens
 
+# The name of the plan's key, with a prior per token id beside it or none.
+PRIOR = "cumulative, prior"
 IMPORTANCES = [
     "cumulative",
+    PRIOR,
     "last-layer",
     "decayed",
     "value-weighted",
@@ -44,11 +47,12 @@ def run(study):
         entries.append((four, Request(task, "choosing", plans.all_four(depth), "all tokens at 4 bits")))
         for compensation in study.few(compensations, "keys-values"):
             for importance in importances:
-                keys = {"compensation": compensation, "importance": importance}
-                prior = {"prior": True} if importance == "static" else {}
-                plan = plans.uniform(depth, R0, FIRST, **keys, **prior)
+                prior = {"prior": True} if importance in ("static", PRIOR) else {}
+                key = importance.removesuffix(", prior")
+                plan = plans.uniform(depth, R0, FIRST, compensation=compensation, importance=key, **prior)
                 about = f"{importance}, {compensation}"
-                entries.append((keys, Request(task, "choosing", plan, about)))
+                cells = {"compensation": compensation, "importance": importance}
+                entries.append((cells, Request(task, "choosing", plan, about)))
     rows = study.rows(entries)
     return Findings(
         title="What should rank the tokens",
