@@ -46,7 +46,7 @@ def run(study):
         searched=("750 pairs of STS-B train, every seventh", ["--task", TASK, "--data", searched]),
         unseen=(unseen.about, ["--validate", unseen.arguments(study.evaluator.texts)[-1]]),
         budget=BUDGET,
-        evaluations=12 if study.quick else 80,
+        evaluations=12 if study.quick else 60,
     )
     rows = [row(found, strategy) for strategy in found["strategies"]]
     return Findings(
