@@ -222,7 +222,7 @@ class Evaluator:
     def search(self, model, arguments, budget, evaluations):
         """The outcome of a search that varies ratios and each layer's compensation
         from all tokens at 4 bits on, and of those that it is compared with."""
-        base = plans.all_four(self.models.depth(model))
+        base = plans.all_four(self.models.depth(model), **plans.GROUPS)
         command = ["search", "--model", self.models.argument(model), *arguments, "--scope", "encoder"]
         command += ["--budget", budget, "--evaluations", evaluations, "--seed", self.seed, "--compare"]
         command += ["--vary", "layer-compensation", "--calibration-tokens", SEARCH_CALIBRATION]
