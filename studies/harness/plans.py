@@ -90,6 +90,10 @@ class Plan:
 
         return Plan(self.keys, [wide(layer) for layer in self.layers])
 
+    def but(self, **keys):
+        """The same plan with other keys, and a calibration of its own."""
+        return Plan(self.keys | keys, self.layers)
+
     def __repr__(self):
         return f"Plan({files.digest_of(self.text())[:12]})"
 

@@ -46,6 +46,7 @@ class Headline(Workplace):
             self.assertTrue(low < entry["difference"] < high)
             self.assertAlmostEqual(entry["f32"] - entry["loss"], entry["under_plan"], delta=0.011)
             self.assertEqual(entry["choosing"]["n"], 100)
+            self.assertNotEqual(entry["under_plan_weights4"], entry["all4_weights4"])
             self.assertTrue(50 <= entry["attention_saved"] <= 75 and 30 <= entry["encoder_saved"] <= 55)
         losses = [entry["loss"] for entry in document["tasks"]]
         self.assertAlmostEqual(document["mean_loss"], sum(losses) / len(losses), delta=0.006)
