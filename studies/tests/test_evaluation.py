@@ -9,7 +9,7 @@ from tests.workplace import Workplace, write, write_plan
 
 # Evaluations of `importance --quick`: one without tiers and one per form, on three
 # tasks.
-IMPORTANCE = 10 + 10 + 7
+IMPORTANCE = 11 + 11 + 8
 
 
 class Evaluations(Workplace):
@@ -19,7 +19,7 @@ class Evaluations(Workplace):
         noted = self.noted()
         self.assertEqual(noted.count("plan"), IMPORTANCE)
         # One run at f32 for all plans of a task, and one prior for each.
-        self.assertEqual((noted.count("f32"), noted.count("calibrate")), (3, 2))
+        self.assertEqual((noted.count("f32"), noted.count("calibrate")), (3, 3))
         self.assertIn("about", errors)
         self.assertIn("done", errors)
         results = self.results("importance")
@@ -77,12 +77,12 @@ class Evaluations(Workplace):
         # The model of one task.
         write(self.folder / "models" / "minilm-sst2" / "more.json", "{}")
         self.run_study("importance", "--quick")
-        self.assertEqual(self.noted().count("plan"), 10)
+        self.assertEqual(self.noted().count("plan"), 11)
         # Its data.
         data = self.folder / "data" / "stsb" / "dev.tsv"
         write(data, data.read_text().replace("\n", " \n", 2))
         self.run_study("importance", "--quick")
-        self.assertEqual(self.noted().count("plan"), 10)
+        self.assertEqual(self.noted().count("plan"), 11)
         # The seed, and the program.
         self.run_study("importance", "--quick", "--seed", "1")
         self.assertEqual(self.noted().count("plan"), IMPORTANCE)
