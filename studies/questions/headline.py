@@ -83,7 +83,8 @@ def run(study):
         },
         notes=[
             "Reporting splits, and the plan on its choosing split; bars are 95 % intervals. 4 bits: all tokens, "
-            "groups of 32 channels as the plans have. Weights at 8 bits where nothing else is said. Gains do not pay for losses in the mean loss."
+            "groups of 32 channels as the plans have. Weights at 8 bits where nothing else is said. Gains do "
+            "not pay for losses in the mean loss."
         ],
     )
 

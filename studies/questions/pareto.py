@@ -23,14 +23,12 @@ def run(study):
         four = plans.all_four(depth, **plans.GROUPS)
         compared = [(ALL_EIGHT, "", plans.all_eight(depth)), (ALL_FOUR, "", four)]
         compared += [(ALL_FOUR, "weights at 4 bits", four.but(weight_bits=4))]
-        compared += [
-            ("one ratio", f"r0 = {r0}", plans.uniform(depth, r0, first=1, **plans.GROUPS)) for r0 in study.few(UNIFORM, 0.5)
-        ]
-        compared += [
-            (f"SpAtten's pruning, {bits} bits", f"keeps {end:.0%} at the end", plans.spatten(depth, end, bits, **plans.GROUPS))
-            for bits in (4, 8)
-            for end in study.few(ENDS, 0.5)
-        ]
+        for r0 in study.few(UNIFORM, 0.5):
+            compared.append(("one ratio", f"r0 = {r0}", plans.uniform(depth, r0, first=1, **plans.GROUPS)))
+        for bits in (4, 8):
+            for end in study.few(ENDS, 0.5):
+                pruned = plans.spatten(depth, end, bits, **plans.GROUPS)
+                compared.append((f"SpAtten's pruning, {bits} bits", f"keeps {end:.0%} at the end", pruned))
         compared += [(OURS, name, plan) for name, plan in study.chosen_plans(task).items()]
         for family, name, plan in compared:
             about = f"{family} {name}".strip()
@@ -44,8 +42,8 @@ def run(study):
         notes=[
             "One ratio: a share at 0 bits from the second layer on, keys-values, all others at 4 bits. SpAtten's "
             "pruning: tokens leave for good, linearly more after the first 15 % of the layers. All have groups of 32 "
-            "channels where they are at 4 bits, as the chosen plans, and weights at 8 bits but for the second point of all "
-            "tokens at 4 bits. Reporting splits; bars are 95 % intervals."
+            "channels where they are at 4 bits, as the chosen plans, and weights at 8 bits but for the second point "
+            "of all tokens at 4 bits. Reporting splits; bars are 95 % intervals."
         ],
     )
 
