@@ -7,7 +7,6 @@ product, H heads, d the hidden width.
 
 from collections import namedtuple
 
-import numpy
 import torch
 
 from arithmetic import Fast
@@ -220,7 +219,9 @@ class PlannedBert:
         rows = torch.cat([weight for weight, _ in linears])
         weights = self.arithmetic.add_up(rows * rows, 0)
         # The C library's power of floats, as the engine's.
-        factors = torch.from_numpy(numpy.power((weights / mean_squares).numpy(), numpy.float32(0.25)))
+        # In f64 and rounded, as the engine's library has it; numpy's own f32 power depends on the
+        # processor.
+        factors = ((weights / mean_squares).double() ** 0.25).float()
         known = factors.isfinite() & (factors > 0)
         mean = self.arithmetic.add_up(factors[known], 0) / known.sum()
         return torch.where(known, (factors / mean).clamp(1 / WIDEST, WIDEST), 1.0)
