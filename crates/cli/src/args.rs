@@ -45,13 +45,18 @@ pub(crate) enum Command {
         trains one probe on f32 embeddings and tests it on all of them.")]
     Demo(DemoArguments),
 
-    /// Run a model on texts: embeddings, or labels
+    /// Run a model on texts: embeddings or labels, or, with a decoder, what comes next
     #[command(after_help = "Examples:\n  \
         dtatrans run 'A fine film.' 'A dull one.'\n  \
-        dtatrans run --model ./my-classifier --bits 8 --file reviews.txt --json\n\n\
+        dtatrans run --model ./my-classifier --bits 8 --file reviews.txt --json\n  \
+        dtatrans run --model smollm2 'Gravity is explained to a child as follows:'\n  \
+        dtatrans run --model smollm2 --chat --temperature 0.7 --top-p 0.9\n\n\
         Without --plan or --bits the model runs under its default plan: plans/minilm.toml for \
-        `minilm`, 8 bits for other checkpoints. With --json each text gives one object a line.")]
-    Run(RunArguments),
+        `minilm`, 8 bits for other encoders; decoders run at f32. With --json each text gives one \
+        object a line. A decoder stops at the end that it makes itself, at a stop text, after --max-new-tokens, \
+        or when its context is full: prompt and answer together have at most as many tokens as \
+        the model has positions.")]
+    Run(RunCommandArguments),
 
     /// Measure a model's accuracy on a labelled data set
     #[command(after_help = "Examples:\n  \
@@ -119,15 +124,16 @@ pub(crate) enum Command {
 /// Which model, and how it takes its texts.
 #[derive(Args, Debug)]
 pub(crate) struct ModelArguments {
-    /// A built-in model's name (see `dtatrans models`) or a folder in Hugging Face's layout
-    #[arg(long, short, default_value = "minilm", value_name = "NAME|FOLDER")]
+    /// A built-in model's name (see `dtatrans models`), a folder in Hugging Face's layout, or a
+    /// GGUF file
+    #[arg(long, short, default_value = "minilm", value_name = "NAME|PATH")]
     pub(crate) model: String,
 
     /// Most tokens of a text, special ones included [default: the model's own limit]
     #[arg(long, value_name = "N")]
     pub(crate) max_length: Option<usize>,
 
-    /// What to do with longer texts
+    /// What to do with longer texts; a decoder refuses them
     #[arg(long, value_enum, default_value_t = TruncationArgument::Cut, value_name = "WHAT")]
     pub(crate) truncation: TruncationArgument,
 }
@@ -222,6 +228,75 @@ pub(crate) struct RunArguments {
     /// Write the result here instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunCommandArguments {
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+    #[command(flatten)]
+    pub(crate) generation: GenerationArguments,
+}
+
+/// How a decoder goes on with a text.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Decoders")]
+pub(crate) struct GenerationArguments {
+    /// Most tokens to add
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) max_new_tokens: usize,
+
+    /// Divide logits by this before a token is drawn; 0 takes the likeliest
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = not_negative)]
+    pub(crate) temperature: f32,
+
+    /// Draw from so many of the likeliest tokens only; 0 allows all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) top_k: usize,
+
+    /// Draw from the likeliest tokens that together have this probability only
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = share)]
+    pub(crate) top_p: f32,
+
+    /// Make tokens that the text has already less likely, if above 1
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = positive)]
+    pub(crate) repetition_penalty: f32,
+
+    /// Decides all draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// Stop before this text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) stop: Vec<String>,
+
+    /// Hold a conversation by the model's own template: each text is a turn, and on a terminal the
+    /// lines that are typed
+    #[arg(long)]
+    pub(crate) chat: bool,
+
+    /// What the conversation begins with, as the system's part
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub(crate) system: Option<String>,
+}
+
+fn number(text: &str, right: impl Fn(f32) -> bool, range: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if right(number) => Ok(number),
+        _ => Err(format!("must be a number {range}")),
+    }
+}
+
+fn not_negative(text: &str) -> Result<f32, String> {
+    number(text, |x| (0.0..f32::INFINITY).contains(&x), "from 0 on")
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    number(text, |x| x > 0.0 && x.is_finite(), "above 0")
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    number(text, |x| (0.0..=1.0).contains(&x), "from 0 to 1")
 }
 
 #[derive(Args, Debug)]

@@ -6,9 +6,23 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize;
 
-/// Prints an error with its causes on one line.
+/// Prints an error with its causes on one line; a cause that the error above it
+/// has quoted is not said again.
 pub(crate) fn error(error: &anyhow::Error) {
-    let _ = writeln!(anstream::stderr(), "{} {error:#}", "error:".red().bold());
+    let mut text = String::new();
+    for cause in error.chain().map(|cause| cause.to_string()) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    let _ = writeln!(anstream::stderr(), "{} {text}", "error:".red().bold());
+}
+
+/// Says something that is no warning.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Prints a warning.

@@ -4,36 +4,57 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use dtatrans_assets::{Asset, Cache, Kind, Step, catalogue};
-use dtatrans_model::{Checkpoint, Truncation};
+use dtatrans_model::{AnyCheckpoint, Checkpoint, Truncation};
 
 use crate::args::{ModelArguments, TruncationArgument};
 use crate::{console, interrupt};
 
-/// Opens the checkpoint that the arguments name, fetching it first if it is a
+/// Opens the encoder that the arguments name, fetching it first if it is a
 /// built-in one that is not cached.
 pub(crate) fn open(arguments: &ModelArguments) -> Result<Checkpoint> {
+    match open_any(arguments)? {
+        AnyCheckpoint::Encoder(checkpoint) => Ok(*checkpoint),
+        AnyCheckpoint::Decoder(_) => bail!(
+            "--model {}: is a decoder, and this needs an encoder (`dtatrans run` generates with it)",
+            arguments.model
+        ),
+    }
+}
+
+/// As [`open`], an encoder or a decoder.
+pub(crate) fn open_any(arguments: &ModelArguments) -> Result<AnyCheckpoint> {
     let name = arguments.model.as_str();
-    let mut checkpoint = match built_in(name) {
+    let mut opened = match built_in(name) {
         Some(asset) => {
-            let mut checkpoint = Checkpoint::open(&fetch(asset)?)?;
-            checkpoint.name = name.into();
-            checkpoint
+            let mut opened = AnyCheckpoint::open(&fetch(asset)?)?;
+            match &mut opened {
+                AnyCheckpoint::Encoder(checkpoint) => checkpoint.name = name.into(),
+                AnyCheckpoint::Decoder(checkpoint) => checkpoint.name = name.into(),
+            }
+            opened
         }
-        None if Path::new(name).is_dir() => Checkpoint::open(Path::new(name))?,
+        None if Path::new(name).exists() => AnyCheckpoint::open(Path::new(name))?,
         None => bail!(
-            "--model {name}: no such folder, and no built-in model (there is: {})",
+            "--model {name}: no such folder or file, and no built-in model (there is: {})",
             built_in_names().join(", ")
         ),
     };
-    if let Some(tokenizer) = &mut checkpoint.tokenizer {
-        let truncation = match arguments.truncation {
-            TruncationArgument::Cut => Truncation::Cut,
-            TruncationArgument::Error => Truncation::Error,
-        };
+    let (tokenizer, truncation) = match &mut opened {
+        AnyCheckpoint::Encoder(checkpoint) => {
+            let truncation = match arguments.truncation {
+                TruncationArgument::Cut => Truncation::Cut,
+                TruncationArgument::Error => Truncation::Error,
+            };
+            (&mut checkpoint.tokenizer, truncation)
+        }
+        // The end of a prompt is what it asks for.
+        AnyCheckpoint::Decoder(checkpoint) => (&mut checkpoint.tokenizer, Truncation::Error),
+    };
+    if let Some(tokenizer) = tokenizer {
         let limit = arguments.max_length.unwrap_or(tokenizer.limit());
         tokenizer.set_limit(limit, truncation)?;
     }
-    Ok(checkpoint)
+    Ok(opened)
 }
 
 fn built_in(name: &str) -> Option<&'static Asset> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use dtatrans_model::{Checkpoint, Precision, calibration};
+use dtatrans_model::{Checkpoint, DecoderCheckpoint, Precision, calibration};
 use dtatrans_precision::{Calibration, Plan};
 
 use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
@@ -14,48 +14,76 @@ use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
 const MINILM: &str = include_str!("../../../plans/minilm.toml");
 const MINILM_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm.safetensors");
 
+/// What a precision depends on of a model.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    name: &'a str,
+    layers: usize,
+}
+
+impl<'a> From<&'a Checkpoint> for Target<'a> {
+    fn from(checkpoint: &'a Checkpoint) -> Target<'a> {
+        Target {
+            name: &checkpoint.name,
+            layers: checkpoint.layers(),
+        }
+    }
+}
+
+impl<'a> From<&'a DecoderCheckpoint> for Target<'a> {
+    fn from(checkpoint: &'a DecoderCheckpoint) -> Target<'a> {
+        Target {
+            name: &checkpoint.name,
+            layers: checkpoint.config.layers,
+        }
+    }
+}
+
 /// The plan that a model runs under by default: its own if one ships with the
 /// program, else all tokens at 8 bits.
-pub(crate) fn default_plan(checkpoint: &Checkpoint) -> Result<Plan> {
-    if checkpoint.name == "minilm" {
+pub(crate) fn default_plan<'a>(model: impl Into<Target<'a>>) -> Result<Plan> {
+    let model = model.into();
+    if model.name == "minilm" {
         let mut plan = Plan::from_toml(MINILM)?;
         let file = Path::new("plans/minilm.safetensors");
         let calibration = calibration::from_bytes(MINILM_CALIBRATION, file)?;
         plan.parameters = Some(Arc::new(calibration));
         return Ok(plan);
     }
-    Ok(Plan::dense_eight(checkpoint.config.num_hidden_layers))
+    Ok(Plan::dense_eight(model.layers))
 }
 
 /// What the arguments ask for; `None` if they say nothing.
-pub(crate) fn asked(
+pub(crate) fn asked<'a>(
     arguments: &PrecisionArguments,
-    checkpoint: &Checkpoint,
+    model: impl Into<Target<'a>>,
 ) -> Result<Option<Precision>> {
+    let model = model.into();
     Ok(match (&arguments.plan, arguments.bits) {
-        (Some(file), _) => Some(Precision::Plan(plan_of(file, checkpoint)?)),
-        (None, Some(bits)) => Some(of_bits(bits, checkpoint)),
+        (Some(file), _) => Some(Precision::Plan(plan_of(file, model)?)),
+        (None, Some(bits)) => Some(of_bits(bits, model)),
         (None, None) => None,
     })
 }
 
 /// What the arguments of `eval` ask for: f32 if they say nothing.
-pub(crate) fn asked_of_eval(
+pub(crate) fn asked_of_eval<'a>(
     arguments: &EvalPrecisionArguments,
-    checkpoint: &Checkpoint,
+    model: impl Into<Target<'a>>,
 ) -> Result<Vec<Precision>> {
+    let model = model.into();
     let plans = arguments.plan.iter();
-    let plans = plans.map(|file| Ok(Precision::Plan(plan_of(file, checkpoint)?)));
+    let plans = plans.map(|file| Ok(Precision::Plan(plan_of(file, model)?)));
     Ok(match (plans.collect::<Result<Vec<_>>>()?, arguments.bits) {
         (plans, None) if !plans.is_empty() => plans,
-        (_, Some(bits)) => vec![of_bits(bits, checkpoint)],
+        (_, Some(bits)) => vec![of_bits(bits, model)],
         (_, None) => vec![Precision::F32],
     })
 }
 
 /// The same for every token.
-fn of_bits(bits: BitsArgument, checkpoint: &Checkpoint) -> Precision {
-    let layers = checkpoint.config.num_hidden_layers;
+fn of_bits(bits: BitsArgument, model: Target) -> Precision {
+    let layers = model.layers;
     match bits {
         BitsArgument::Float => Precision::F32,
         BitsArgument::Eight => Precision::Plan(Plan::dense_eight(layers)),
@@ -64,9 +92,9 @@ fn of_bits(bits: BitsArgument, checkpoint: &Checkpoint) -> Precision {
 }
 
 /// The plan of a file, with its calibration if it needs one, or the default one.
-fn plan_of(file: &Path, checkpoint: &Checkpoint) -> Result<Plan> {
+fn plan_of(file: &Path, model: Target) -> Result<Plan> {
     if file.as_os_str() == "default" {
-        return default_plan(checkpoint);
+        return default_plan(model);
     }
     let what = || format!("--plan {}", file.display());
     let text = std::fs::read(file).with_context(what)?;
@@ -74,8 +102,7 @@ fn plan_of(file: &Path, checkpoint: &Checkpoint) -> Result<Plan> {
         .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
         .with_context(what)?;
     let mut plan = Plan::from_toml(&text).with_context(what)?;
-    let layers = checkpoint.config.num_hidden_layers;
-    plan.check_depth(layers).with_context(what)?;
+    plan.check_depth(model.layers).with_context(what)?;
     if plan.needs_calibration() {
         plan.parameters = read_calibration(&plan, file).with_context(what)?;
     }

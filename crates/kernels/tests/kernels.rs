@@ -125,6 +125,18 @@ proptest! {
             vector::gelu(isa, &mut row);
             out.extend(&row);
             let mut row = values.clone();
+            vector::gelu_tanh(isa, &mut row);
+            out.extend(&row);
+            let mut row = values.clone();
+            vector::silu(isa, &mut row);
+            out.extend(&row);
+            let mut row = values.clone();
+            vector::rms_norm(isa, &mut row, &vec![1.5; n], 1e-5);
+            out.extend(&row);
+            let mut row = values.repeat(2);
+            vector::turn_pairs(isa, &mut row, &values, &values);
+            out.extend(&row);
+            let mut row = values.clone();
             vector::layer_norm(isa, &mut row, &vec![1.5; n], &vec![0.5; n], 1e-12);
             out.extend(&row);
             vector::l2_normalize(isa, &mut row);

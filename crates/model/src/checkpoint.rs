@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::bert::{Architecture, BertConfig};
 use crate::json::{self, Fields};
-use crate::{ModelError, SentenceHead, Tensors, TextTokenizer};
+use crate::{DecoderCheckpoint, ModelError, SentenceHead, Tensors, TextTokenizer};
 use dtatrans_precision::ModelShape;
 
-/// A checkpoint, opened and checked; its weights are read when an
+/// An encoder's checkpoint, opened and checked; its weights are read when an
 /// [`Engine`](crate::Engine) is made of it.
 pub struct Checkpoint {
     /// The folder's name, or the name that the user gave.
@@ -21,6 +21,39 @@ pub struct Checkpoint {
     /// The tokenizer; `None` if the folder has no `tokenizer.json`.
     pub tokenizer: Option<TextTokenizer>,
     folder: PathBuf,
+}
+
+/// A checkpoint of either kind.
+pub enum AnyCheckpoint {
+    /// Gives an embedding, a label or scores for a text.
+    Encoder(Box<Checkpoint>),
+    /// Goes on with a text.
+    Decoder(Box<DecoderCheckpoint>),
+}
+
+impl AnyCheckpoint {
+    /// Opens a folder in Hugging Face's layout, a GGUF file, or a folder with a
+    /// `model.gguf` instead of a `config.json`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and what is wrong in it.
+    pub fn open(path: &Path) -> Result<AnyCheckpoint, ModelError> {
+        let decoder = |path: &Path| {
+            DecoderCheckpoint::open(path).map(|decoder| AnyCheckpoint::Decoder(decoder.into()))
+        };
+        let (config, gguf) = (path.join("config.json"), path.join("model.gguf"));
+        if !path.is_dir() {
+            return decoder(path);
+        }
+        if !json::is_there(&config) && json::is_there(&gguf) {
+            return decoder(&gguf);
+        }
+        let family: String = Fields::open(&config)?.get("model_type")?;
+        match DecoderCheckpoint::MODEL_TYPES.contains(&family.as_str()) {
+            true => decoder(path),
+            false => Ok(AnyCheckpoint::Encoder(Checkpoint::open(path)?.into())),
+        }
+    }
 }
 
 /// What stands on top of the encoder.
@@ -53,7 +86,9 @@ impl Checkpoint {
         let fields = Fields::open(&file)?;
         let family: String = fields.get("model_type")?;
         if family != "bert" {
-            return Err(fields.refuse("model_type", format!("`{family}`: must be `bert`")));
+            let decoders = DecoderCheckpoint::MODEL_TYPES.join(", ");
+            let reason = format!("`{family}`: must be bert, or of a decoder {decoders}");
+            return Err(fields.refuse("model_type", reason));
         }
         let config = BertConfig::read(&fields)?;
         let tensors = Tensors::open(&folder.join("model.safetensors"))?;
@@ -99,6 +134,11 @@ impl Checkpoint {
             file: self.folder.join("tokenizer.json"),
             source: std::io::ErrorKind::NotFound.into(),
         })
+    }
+
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.config.num_hidden_layers
     }
 
     /// The sizes that the model's cost depends on.

@@ -67,6 +67,9 @@ pub enum ModelError {
     /// A text that the tokenizer refused.
     #[error("tokenizer: {0}")]
     Text(String),
+    /// A chat template that refused a conversation, or failed.
+    #[error("chat template: {0}")]
+    Template(String),
     /// An encoded text that the model cannot take.
     #[error("input: {0}")]
     Input(String),

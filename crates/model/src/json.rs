@@ -34,6 +34,16 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.refuse(field, "is missing".into()))
     }
 
+    /// A size that must be there: far above that of any model it is refused, so
+    /// that no product of sizes overflows.
+    pub(crate) fn size(&self, field: &str) -> Result<usize, ModelError> {
+        let size: usize = self.get(field)?;
+        if size == 0 || size > 1 << 24 {
+            return Err(self.refuse(field, format!("{size}: must be 1 to {}", 1 << 24)));
+        }
+        Ok(size)
+    }
+
     /// A field, or `None` where it is missing or null.
     pub(crate) fn find<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>, ModelError> {
         let value = self.fields.get(field).unwrap_or(&Value::Null);

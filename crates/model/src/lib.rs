@@ -12,17 +12,24 @@
 pub mod bert;
 pub mod calibration;
 mod checkpoint;
+pub mod decoder;
 mod engine;
 mod error;
+pub mod gguf;
 mod json;
+mod linear;
 mod sentence;
 mod tensors;
 mod text;
 mod tokenizer_file;
 
-pub use checkpoint::{Checkpoint, Head};
+pub use checkpoint::{AnyCheckpoint, Checkpoint, Head};
+pub use decoder::{Decoder, DecoderCheckpoint, DecoderConfig};
 pub use engine::{Detail, Engine, Output, Precision};
 pub use error::ModelError;
+pub use gguf::Gguf;
 pub use sentence::{Pooling, SentenceHead};
 pub use tensors::Tensors;
-pub use text::{EncodedWords, Encoding, MAX_TEXT_BYTES, TextTokenizer, Truncation, Window};
+pub use text::{
+    EncodedWords, Encoding, MAX_TEXT_BYTES, TextStream, TextTokenizer, Truncation, Window,
+};

@@ -8,9 +8,11 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer};
 use crate::tokenizer_file::TokenizerFile;
 use crate::{ModelError, json};
 
+mod stream;
 mod windows;
 mod words;
 
+pub use stream::TextStream;
 pub use windows::Window;
 pub use words::EncodedWords;
 
@@ -89,6 +91,17 @@ impl TextTokenizer {
         limit: usize,
         vocabulary: usize,
     ) -> Result<TextTokenizer, ModelError> {
+        TextTokenizer::parse(file, &json::read_text(file)?, limit, vocabulary)
+    }
+
+    /// As [`open`](TextTokenizer::open), from the text of a `tokenizer.json`;
+    /// `file` names it in errors.
+    pub(crate) fn parse(
+        file: &Path,
+        text: &str,
+        limit: usize,
+        vocabulary: usize,
+    ) -> Result<TextTokenizer, ModelError> {
         let no_tokenizer = |reason: String| ModelError::Format {
             file: file.into(),
             reason: format!("is no tokenizer: {reason}"),
@@ -98,9 +111,8 @@ impl TextTokenizer {
             field: field.into(),
             reason,
         };
-        let text = json::read_text(file)?;
         let stored: TokenizerFile =
-            serde_json::from_str(&text).map_err(|error| no_tokenizer(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| no_tokenizer(error.to_string()))?;
         stored
             .check_normalizer()
             .map_err(|(field, reason)| refuse(field, reason))?;

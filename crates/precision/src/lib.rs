@@ -17,6 +17,7 @@ pub mod compensation;
 mod error;
 pub mod importance;
 pub mod plan;
+pub mod random;
 mod ratio;
 mod shape;
 mod tier;

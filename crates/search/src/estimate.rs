@@ -195,8 +195,8 @@ impl Fit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
     use crate::{Candidate, Evaluation};
+    use dtatrans_precision::random::Random;
 
     /// Candidates whose true loss is a function of the guide, measured with
     /// noise; cost falls with the loss.

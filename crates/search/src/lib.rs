@@ -23,7 +23,6 @@ pub mod front;
 pub mod journal;
 mod linear_algebra;
 mod plan_space;
-mod random;
 pub mod search;
 pub mod space;
 pub mod strategy;

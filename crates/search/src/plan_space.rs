@@ -404,7 +404,7 @@ mod tests {
     fn every_candidate_is_a_plan() {
         for step in [0.1, 0.125, 0.05, 0.001, 0.5, 1.0] {
             let space = space(step, &["compensation", "weight_bits", "probability_bits"]).unwrap();
-            let mut random = crate::random::Random::of_stream(1, 1);
+            let mut random = dtatrans_precision::random::Random::of_stream(1, 1);
             for _ in 0..200 {
                 let levels = space.genes().iter();
                 let levels = levels.map(|gene| random.below(gene.levels.len()) as u16);

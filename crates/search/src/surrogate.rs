@@ -11,8 +11,8 @@
 //! what is not known yet (Thompson sampling).
 
 use crate::linear_algebra::Cholesky;
-use crate::random::Random;
 use crate::{Candidate, Gene, GeneKind};
+use dtatrans_precision::random::Random;
 
 /// The prior variances that are tried, in units of the target's variance.
 const PRIORS: [f64; 5] = [0.01, 0.1, 1.0, 10.0, 100.0];

@@ -2,6 +2,7 @@
 //! are measured on the same items, drawn again and again with repetition (Efron and Tibshirani,
 //! *An Introduction to the Bootstrap*, 1993, section 13.3: the percentile interval).
 
+use dtatrans_precision::random::Random;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -112,7 +113,7 @@ pub fn interval(
             || vec![0_u32; items],
             |counts, number| {
                 counts.fill(0);
-                let mut draws = SplitMix64::of_stream(seed, number);
+                let mut draws = Random::of_stream(seed, number);
                 for _ in 0..items {
                     counts[draws.below(items)] += 1;
                 }
@@ -147,51 +148,10 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[below] + (at - below as f64) * (sorted[above] - sorted[below])
 }
 
-/// The generator SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", OOPSLA 2014): small, fast, and more than random enough for resampling.
-struct SplitMix64 {
-    state: u64,
-}
-
-impl SplitMix64 {
-    /// A stream of its own for each number: streams start at unrelated states.
-    fn of_stream(seed: u64, number: u64) -> SplitMix64 {
-        let base = SplitMix64 { state: seed }.next();
-        SplitMix64 {
-            state: SplitMix64 {
-                state: base ^ number,
-            }
-            .next(),
-        }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = self.state;
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// An index below `n`. The bias of multiply-and-shift is below n / 2^64.
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::counted::{CountedLabels, CountedSpearman, LabelMetric};
-
-    /// The first outputs for seed 1234567, as given with the reference implementation.
-    #[test]
-    fn the_generator_is_splitmix64() {
-        let mut generator = SplitMix64 { state: 1_234_567 };
-        assert_eq!(generator.next(), 6_457_827_717_110_365_317);
-        assert_eq!(generator.next(), 3_203_168_211_198_807_973);
-        assert_eq!(generator.next(), 9_817_491_932_198_370_423);
-    }
 
     #[test]
     fn quantiles_interpolate() {

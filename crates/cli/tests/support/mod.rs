@@ -40,11 +40,20 @@ pub fn failure(arguments: &[&str]) -> (i32, String) {
 /// Makes sure that all-MiniLM-L6-v2 is cached; says so loudly where it cannot be
 /// had.
 pub fn has_minilm() -> bool {
+    has("minilm")
+}
+
+/// As [`has_minilm`], SmolLM2-135M-Instruct.
+pub fn has_smollm2() -> bool {
+    has("smollm2")
+}
+
+fn has(name: &str) -> bool {
     let cancel = AtomicBool::new(false);
     let found =
-        Asset::find("minilm").and_then(|asset| Cache::user()?.ensure(asset, &mut |_| {}, &cancel));
+        Asset::find(name).and_then(|asset| Cache::user()?.ensure(asset, &mut |_| {}, &cancel));
     if let Err(error) = &found {
-        eprintln!("SKIPPED: all-MiniLM-L6-v2 cannot be had: {error}");
+        eprintln!("SKIPPED: {name} cannot be had: {error}");
     }
     found.is_ok()
 }

@@ -16,6 +16,43 @@ pub fn gelu(isa: Isa, values: &mut [f32]) {
     );
 }
 
+/// Replaces each x by x (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) / 2, GELU's
+/// approximation (Hendrycks and Gimpel, 2016; `gelu_new` in GPT-2's config).
+pub fn gelu_tanh(isa: Isa, values: &mut [f32]) {
+    const FACTOR: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
+    isa.vectorise(
+        #[inline(always)]
+        || {
+            for value in values {
+                let x = *value;
+                *value = 0.5 * x * (1.0 + tanh(FACTOR * (x + 0.044_715 * (x * x * x))));
+            }
+        },
+    );
+}
+
+/// Replaces each x by x / (1 + exp(-x)) (Elfwing et al., 2018; `silu` in Llama's
+/// config).
+pub fn silu(isa: Isa, values: &mut [f32]) {
+    isa.vectorise(
+        #[inline(always)]
+        || {
+            for value in values {
+                let power = exp_nonpositive(-value.abs());
+                let numerator = if *value < 0.0 { power } else { 1.0 };
+                *value *= numerator / (1.0 + power);
+            }
+        },
+    );
+}
+
+/// The hyperbolic tangent, within 2e-7.
+#[inline(always)]
+fn tanh(x: f32) -> f32 {
+    let power = exp_nonpositive(-2.0 * x.abs());
+    ((1.0 - power) / (1.0 + power)).copysign(x)
+}
+
 /// The error function, within 2e-7: Abramowitz and Stegun, formula 7.1.26.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
@@ -44,21 +81,45 @@ mod tests {
         sum * std::f64::consts::FRAC_2_SQRT_PI
     }
 
-    #[test]
-    fn gelu_is_close_to_its_definition() {
+    /// That a function is its definition from -4 to 4, and 0 and x far off.
+    fn check(function: impl Fn(&mut [f32]), definition: impl Fn(f64) -> f64) {
         for i in -400..=400 {
             let x = i as f32 / 100.0;
             let mut value = [x];
-            gelu(Isa::SCALAR, &mut value);
-            let wide = f64::from(x);
-            let want = wide * 0.5 * (1.0 + erf_series(wide / std::f64::consts::SQRT_2));
+            function(&mut value);
+            let want = definition(f64::from(x));
             assert!(
                 (f64::from(value[0]) - want).abs() < 1e-6,
                 "{x}: {value:?} {want}"
             );
         }
-        let mut far = [-30.0, 30.0];
-        gelu(Isa::SCALAR, &mut far);
-        assert_eq!(far, [0.0, 30.0]);
+        let mut far = [-100.0, 100.0];
+        function(&mut far);
+        assert_eq!(far, [0.0, 100.0]);
+    }
+
+    #[test]
+    fn gelu_is_close_to_its_definition() {
+        check(
+            |values| gelu(Isa::SCALAR, values),
+            |x| x * 0.5 * (1.0 + erf_series(x / std::f64::consts::SQRT_2)),
+        );
+    }
+
+    #[test]
+    fn gelu_tanh_is_close_to_its_definition() {
+        let factor = (2.0 / std::f64::consts::PI).sqrt();
+        check(
+            |values| gelu_tanh(Isa::SCALAR, values),
+            |x| 0.5 * x * (1.0 + (factor * (x + 0.044715 * x * x * x)).tanh()),
+        );
+    }
+
+    #[test]
+    fn silu_is_close_to_its_definition() {
+        check(
+            |values| silu(Isa::SCALAR, values),
+            |x| x / (1.0 + (-x).exp()),
+        );
     }
 }

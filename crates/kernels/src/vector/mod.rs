@@ -9,14 +9,16 @@ mod exp;
 mod hadamard;
 mod norm;
 mod quantize;
+mod rotary;
 mod softmax;
 
-pub use activation::gelu;
+pub use activation::{gelu, gelu_tanh, silu};
 pub use hadamard::hadamard;
-pub use norm::{l2_normalize, layer_norm};
+pub use norm::{l2_normalize, layer_norm, rms_norm};
 pub use quantize::{
     Symmetric, ZERO_POINT, dequantize, quantize_offset, quantize_symmetric, quantize_unsigned,
 };
+pub use rotary::turn_pairs;
 pub use softmax::softmax;
 
 /// Partial sums of every reduction; the widest register has as many f32 lanes.

@@ -74,22 +74,14 @@ impl Architecture {
 impl BertConfig {
     /// Reads and checks the file.
     pub(crate) fn read(fields: &Fields) -> Result<BertConfig, ModelError> {
-        let size = |field: &str| {
-            let size: usize = fields.get(field)?;
-            // Far above any model, far below what could overflow a product.
-            if size == 0 || size > 1 << 24 {
-                return Err(fields.refuse(field, format!("{size}: must be 1 to {}", 1 << 24)));
-            }
-            Ok(size)
-        };
         let config = BertConfig {
-            vocab_size: size("vocab_size")?,
-            hidden_size: size("hidden_size")?,
-            num_hidden_layers: size("num_hidden_layers")?,
-            num_attention_heads: size("num_attention_heads")?,
-            intermediate_size: size("intermediate_size")?,
-            max_position_embeddings: size("max_position_embeddings")?,
-            type_vocab_size: size("type_vocab_size")?,
+            vocab_size: fields.size("vocab_size")?,
+            hidden_size: fields.size("hidden_size")?,
+            num_hidden_layers: fields.size("num_hidden_layers")?,
+            num_attention_heads: fields.size("num_attention_heads")?,
+            intermediate_size: fields.size("intermediate_size")?,
+            max_position_embeddings: fields.size("max_position_embeddings")?,
+            type_vocab_size: fields.size("type_vocab_size")?,
             layer_norm_eps: fields.get("layer_norm_eps")?,
             hidden_act: fields.get("hidden_act")?,
         };

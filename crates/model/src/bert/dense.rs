@@ -4,7 +4,8 @@ use dtatrans_kernels::{F32Gemm, Isa, PackedF32, vector};
 use rayon::prelude::*;
 
 use super::BertConfig;
-use super::weights::{Linear, Norm, Source};
+use super::weights::{Norm, Source};
+use crate::linear::Linear;
 use crate::{ModelError, Tensors};
 
 /// BERT's layers at f32.

@@ -5,7 +5,8 @@
 use dtatrans_kernels::{Isa, vector};
 
 use super::BertConfig;
-use super::weights::{Linear, Source};
+use super::weights::Source;
+use crate::linear::Linear;
 use crate::{Head, ModelError, Pooling, Tensors};
 
 /// What stands on top of the encoder, with its weights.

@@ -1,20 +1,13 @@
 //! BERT's weights by their names in the checkpoint.
 
 use super::BertConfig;
+use crate::linear::Linear;
 use crate::{ModelError, Tensors};
 
 /// Reads BERT's tensors, whose names may all begin with `bert.`.
 pub(super) struct Source<'a> {
     tensors: &'a Tensors,
     prefix: &'static str,
-}
-
-/// A linear layer: `weight` of shape (n, k), `bias` of n.
-pub(crate) struct Linear {
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Vec<f32>,
-    pub(super) n: usize,
-    pub(super) k: usize,
 }
 
 /// Gain and bias of a layer normalisation.

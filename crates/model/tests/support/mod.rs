@@ -5,7 +5,9 @@
 
 pub mod allocations;
 pub mod folder;
+pub mod gguf;
 pub mod plans;
+pub mod tiny_llama;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -32,13 +34,21 @@ pub fn integers(model: &str, name: &str) -> Vec<u32> {
     let bytes = std::fs::read(data(model).join("expected.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let tensor = tensors.tensor(name).unwrap();
-    assert_eq!(tensor.dtype(), safetensors::Dtype::I64);
-    let (values, rest) = tensor.data().as_chunks();
-    assert!(rest.is_empty());
-    values
-        .iter()
-        .map(|&value| i64::from_le_bytes(value) as u32)
-        .collect()
+    match tensor.dtype() {
+        safetensors::Dtype::I64 => {
+            let values = tensor.data().as_chunks().0.iter();
+            values
+                .map(|&value| i64::from_le_bytes(value) as u32)
+                .collect()
+        }
+        safetensors::Dtype::I32 => {
+            let values = tensor.data().as_chunks().0.iter();
+            values
+                .map(|&value| i32::from_le_bytes(value) as u32)
+                .collect()
+        }
+        other => panic!("{name}: {other:?}"),
+    }
 }
 
 /// The inputs of the tiny models, without their padding.
@@ -61,14 +71,17 @@ pub fn run(model: &str, precision: &Precision, inputs: &[Encoding], detail: Deta
     engine.run(inputs, detail, &|_| {}).unwrap()
 }
 
+/// That values differ by at most `tolerance`, or, where they are so large that
+/// f32 itself is coarser, by a millionth of them.
 pub fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
-    let worst = got
-        .iter()
-        .zip(want)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max);
-    assert!(worst <= tolerance, "{what}: differs by {worst}");
+    for (place, (got, want)) in got.iter().zip(want).enumerate() {
+        let error = (got - want).abs();
+        assert!(
+            error <= tolerance.max(want.abs() * 1e-6),
+            "{what}: {got} at {place}, not {want}"
+        );
+    }
 }
 
 /// Ragged batches for the tiny models. Here and there a token between the first
@@ -94,10 +107,19 @@ pub fn batches() -> impl Strategy<Value = Vec<Encoding>> {
 /// The folder of all-MiniLM-L6-v2, fetched if need be; says so loudly where it
 /// cannot be had.
 pub fn minilm() -> Option<PathBuf> {
+    asset("minilm")
+}
+
+/// As [`minilm`], SmolLM2-135M-Instruct.
+pub fn smollm2() -> Option<PathBuf> {
+    asset("smollm2")
+}
+
+fn asset(name: &str) -> Option<PathBuf> {
     let cancel = AtomicBool::new(false);
     let folder =
-        Asset::find("minilm").and_then(|asset| Cache::user()?.ensure(asset, &mut |_| {}, &cancel));
+        Asset::find(name).and_then(|asset| Cache::user()?.ensure(asset, &mut |_| {}, &cancel));
     folder
-        .inspect_err(|error| eprintln!("SKIPPED: all-MiniLM-L6-v2 cannot be had: {error}"))
+        .inspect_err(|error| eprintln!("SKIPPED: {name} cannot be had: {error}"))
         .ok()
 }

@@ -14,10 +14,10 @@
 
 use crate::estimate::{harm_within, harms};
 use crate::front::{hypervolume, pareto};
-use crate::random::Random;
 use crate::search::State;
 use crate::surrogate::{Features, Linear, Predictor};
 use crate::{Candidate, GeneKind};
+use dtatrans_precision::random::Random;
 
 use super::optimum::{self, Goal};
 use super::{opening, random};

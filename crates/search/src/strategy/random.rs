@@ -1,8 +1,8 @@
 //! Random search.
 
 use crate::Candidate;
-use crate::random::Random;
 use crate::search::State;
+use dtatrans_precision::random::Random;
 
 /// Draws before the space is taken to be exhausted.
 const TRIALS: usize = 10_000;

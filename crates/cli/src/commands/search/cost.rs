@@ -64,7 +64,7 @@ impl<'a> Price<'a> {
             dense: 1.0,
         };
         if simulated {
-            let layers = checkpoint.config.num_hidden_layers;
+            let layers = checkpoint.layers();
             let eight = Plan::dense_eight(layers);
             let engine = price.engine(&eight)?;
             let outputs = engine.run(inputs, Detail::Trace, &|_| ())?;
@@ -118,7 +118,7 @@ impl<'a> Price<'a> {
         first: f64,
         measures: &mut BTreeMap<String, f64>,
     ) -> Result<f64> {
-        let layers = self.checkpoint.config.num_hidden_layers;
+        let layers = self.checkpoint.layers();
         let eight = self.engine(&Plan::dense_eight(layers))?;
         let timed = |engine: &Engine| -> Result<f64> {
             let start = Instant::now();
@@ -200,7 +200,7 @@ impl<'a> Price<'a> {
 
     /// Refuses a machine that costs the same whatever the tiers are.
     fn refuse_dense_machine(&self, outputs: &[Output]) -> Result<()> {
-        let layers = self.checkpoint.config.num_hidden_layers;
+        let layers = self.checkpoint.layers();
         let of = |plan: Plan, tier: Tier| -> Result<f64> {
             let header = Header {
                 model: self.checkpoint.shape(),

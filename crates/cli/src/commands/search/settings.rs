@@ -36,7 +36,7 @@ pub(super) fn space(arguments: &SearchArguments, checkpoint: &Checkpoint) -> Res
 /// The plan whose keys are kept. Its ratios are among the first that are tried
 /// only where the user named it.
 fn template(arguments: &SearchArguments, checkpoint: &Checkpoint) -> Result<Plan> {
-    let layers = checkpoint.config.num_hidden_layers;
+    let layers = checkpoint.layers();
     let Some(file) = &arguments.base else {
         return Ok(Plan::dense_four(layers));
     };

@@ -11,7 +11,8 @@
 //! mean `bias` and variance `gain`^2, and what a linear layer and GELU make of
 //! those is close to GELU of a normal variable.
 
-use super::super::weights::{Linear, Norm};
+use super::super::weights::Norm;
+use crate::linear::Linear;
 
 /// Factors within this ratio of the mean keep the codes' ranges sane.
 const WIDEST: f32 = 16.0;

@@ -5,10 +5,10 @@ use dtatrans_precision::Bits;
 use dtatrans_precision::calibration::ChangeMap;
 use dtatrans_precision::workload::rotation_block;
 
-use super::super::weights::Linear;
 use super::prepare::{Codes, Preparation, Quantized, Quantizers};
 use super::rows::{Rows, Sequence};
 use super::{Layer, PlannedBert};
+use crate::linear::Linear;
 
 /// A map that estimates a change, ready to run.
 pub(super) enum Estimator {

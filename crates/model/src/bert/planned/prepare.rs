@@ -5,7 +5,7 @@ use dtatrans_kernels::{Int8Gemm, Isa, Lhs, PackedInt8};
 use dtatrans_precision::workload::rotation_block;
 use dtatrans_precision::{Bits, Plan};
 
-use super::super::weights::Linear;
+use crate::linear::Linear;
 
 /// How a plan quantizes.
 pub(super) struct Quantizers {

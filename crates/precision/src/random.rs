@@ -1,14 +1,15 @@
 //! Random numbers that are the same everywhere.
 
 /// The generator SplitMix64 (Steele, Lea and Flood, "Fast splittable
-/// pseudorandom number generators", OOPSLA 2014).
-pub(crate) struct Random {
+/// pseudorandom number generators", OOPSLA 2014): small, fast, and random enough
+/// for searches, resamples and samples of text.
+pub struct Random {
     state: u64,
 }
 
 impl Random {
     /// A stream of its own for each number: streams start at unrelated states.
-    pub(crate) fn of_stream(seed: u64, number: u64) -> Random {
+    pub fn of_stream(seed: u64, number: u64) -> Random {
         let base = Random { state: seed }.next();
         Random {
             state: Random {
@@ -18,7 +19,9 @@ impl Random {
         }
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = self.state;
         let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,18 +30,18 @@ impl Random {
     }
 
     /// An index below `n`. The bias of multiply-and-shift is below n / 2^64.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
     /// A number in [0, 1).
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// A number of the standard normal distribution: twelve uniform ones summed,
     /// so that no logarithm of any system's library comes in.
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }

@@ -1,15 +1,15 @@
-//! `dtatrans run`: embeddings or labels.
+//! `dtatrans run` with an encoder: embeddings or labels.
 
 use std::io::Write;
 
 use anyhow::{Result, bail};
 use dtatrans_kernels::Isa;
-use dtatrans_model::{Detail, Encoding, Engine, Head, Output, Precision};
+use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Head, Output, Precision};
 use dtatrans_precision::Tier;
 use serde::Serialize;
 
 use crate::args::RunArguments;
-use crate::{console, model, output, precision, texts};
+use crate::{console, output, precision, texts};
 
 /// The result for one text.
 #[derive(Serialize)]
@@ -53,22 +53,26 @@ struct Tiers {
     zero: usize,
 }
 
-pub(crate) fn run(arguments: &RunArguments, isa: Isa, json: bool) -> Result<()> {
+pub(super) fn run(
+    checkpoint: &Checkpoint,
+    arguments: &RunArguments,
+    isa: Isa,
+    json: bool,
+) -> Result<()> {
     let texts = texts::read(&arguments.texts)?;
-    let checkpoint = model::open(&arguments.model)?;
     if checkpoint.head == Head::Span {
         bail!(
             "--model {}: answers questions about a text: see `dtatrans eval --task squad`",
             arguments.model.model
         );
     }
-    let precision = match precision::asked(&arguments.precision, &checkpoint)? {
+    let precision = match precision::asked(&arguments.precision, checkpoint)? {
         Some(precision) => precision,
-        None => Precision::Plan(precision::default_plan(&checkpoint)?),
+        None => Precision::Plan(precision::default_plan(checkpoint)?),
     };
     let plan = precision::name(&precision);
     let inputs = texts::encode(checkpoint.tokenizer()?, &texts)?;
-    let engine = Engine::new(&checkpoint, &precision, isa)?;
+    let engine = Engine::new(checkpoint, &precision, isa)?;
     let bar = console::count_bar(&format!("running at {plan}"), inputs.len(), "texts");
     let outputs = engine.run(&inputs, Detail::Value, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
