@@ -64,6 +64,7 @@ pub(crate) enum Command {
         dtatrans eval --model ./my-classifier --task sst2 --data test.tsv --plan my.toml --against-f32\n  \
         dtatrans eval --task stsb --data dev.tsv --plan one.toml --plan other.toml --against-f32\n  \
         dtatrans eval --task long-text --data wiki.valid.tokens --part choosing\n  \
+        dtatrans eval --model smollm2 --task lm --data wiki.valid.tokens --context 992 --score 32\n  \
         dtatrans eval --model ./my-classifier --task movie-snippets --exclude train.tsv --exclude dev.tsv\n\n\
         Without --plan or --bits the model runs at f32. With --json each plan gives one object a \
         line, as soon as it has run. docs/tasks.md says what each task's files \
@@ -321,6 +322,19 @@ pub(crate) struct EvalArguments {
     /// Decides which items the intervals' resamples draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+
+    /// For lm: read the first N tokens of a window at once, then score the next ones step by step,
+    /// as generation runs [default: read whole windows]
+    #[arg(long, value_name = "N", requires = "score")]
+    pub(crate) context: Option<usize>,
+
+    /// For lm: how many tokens to score step by step
+    #[arg(long, value_name = "M", requires = "context")]
+    pub(crate) score: Option<usize>,
+
+    /// For lm: the most windows [default: as many as the text has]
+    #[arg(long, value_name = "N")]
+    pub(crate) windows: Option<usize>,
 }
 
 /// What to compute in, one run each.
@@ -356,6 +370,8 @@ pub(crate) enum TaskArgument {
     Conll2003,
     /// Answers in a text, F1 and exact match; SQuAD's JSON, version 1.1 or 2
     Squad,
+    /// What comes next, perplexity of a decoder; any text
+    Lm,
 }
 
 impl TaskArgument {
@@ -382,21 +398,24 @@ pub(crate) struct TaskFiles {
     #[arg(long, value_name = "FILE")]
     pub(crate) train: Vec<PathBuf>,
 
-    /// For long-text: which half of the articles; for the built-in probe: which of its texts
-    /// [default of eval: reporting; of search and calibrate: choosing]
+    /// For long-text: which half of the articles; for the built-in probe: which of its texts; for
+    /// lm: which half of the text [default of eval: reporting, for lm all; of search and calibrate:
+    /// choosing]
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) part: Option<PartArgument>,
 
-    /// For long-text: the most tokens of a window, special ones included [default: 384]
+    /// For long-text: the most tokens of a window, special ones included [default: 384]; for lm: the
+    /// tokens of a window [default: 1024, or what the model takes]
     #[arg(long, value_name = "N")]
     pub(crate) window_tokens: Option<u16>,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PartArgument {
-    /// Articles 0, 2, 4, ..., or all texts outside the probe's sample: to choose plans on
+    /// Articles 0, 2, 4, ..., all texts outside the probe's sample, or the first half: to choose
+    /// plans on
     Choosing,
-    /// Articles 1, 3, 5, ..., or the 2,000 texts of the sample: to report
+    /// Articles 1, 3, 5, ..., the 2,000 texts of the sample, or the second half: to report
     Reporting,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use dtatrans_assets::Asset;
@@ -73,6 +73,7 @@ pub(crate) fn source_of(
         },
         TaskArgument::Conll2003 => TaskSource::Conll(data),
         TaskArgument::Squad => TaskSource::Squad(data),
+        TaskArgument::Lm => bail!("--task lm is for `dtatrans eval` with a decoder"),
     })
 }
 

@@ -145,11 +145,7 @@ fn a_checkpoint_without_tokenizer_or_of_another_family_is_refused() {
     assert!(error.contains("tokenizer.json"), "{error}");
 
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("config.json"),
-        r#"{"model_type":"t5"}"#,
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"model_type":"t5"}"#).unwrap();
     let (code, error) = failure(&["run", "--model", folder.path().to_str().unwrap(), "text"]);
     assert_eq!(code, 1);
     assert!(error.contains("config.json: model_type: `t5`"), "{error}");

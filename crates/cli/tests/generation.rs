@@ -179,3 +179,52 @@ fn wrong_uses_are_told() {
         "{error}"
     );
 }
+
+#[test]
+fn perplexity_is_measured_in_windows_or_step_by_step() {
+    if !has_smollm2() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text.txt");
+    std::fs::write(
+        &file,
+        "The cat sat on the mat, and the dog lay by the door. ".repeat(12),
+    )
+    .unwrap();
+    let base = [
+        "eval",
+        "--json",
+        "--model",
+        "smollm2",
+        "--task",
+        "lm",
+        "--data",
+        file.to_str().unwrap(),
+    ];
+    let report = |more: &[&str]| -> Value {
+        serde_json::from_str(&stdout(&run(&[&base[..], more].concat()))).unwrap()
+    };
+    let whole = report(&["--window-tokens", "64", "--windows", "1"]);
+    assert_eq!((&whole["n"], &whole["windows"]), (&63.into(), &1.into()));
+    let steps = report(&["--context", "40", "--score", "24"]);
+    assert_eq!(steps["n"], 24 * steps["windows"].as_u64().unwrap());
+    // What comes again and again is foreseen.
+    assert!(steps["value"].as_f64().unwrap() < whole["value"].as_f64().unwrap());
+    let half = report(&["--part", "reporting", "--window-tokens", "64"]);
+    assert!(half["tokens_in_part"].as_u64() < half["tokens_in_text"].as_u64());
+
+    for (more, code, what) in [
+        (&["--context", "8"][..], 2, "--score"),
+        (&["--window-tokens", "1"], 1, "windows of 1 tokens"),
+        (&["--window-tokens", "9000"], 1, "must be 2 to 8192"),
+        (&["--window-tokens", "1000"], 1, "fewer than a window"),
+        (&["--against-f32"], 2, "--against-f32"),
+        (&["--windows", "0"], 2, "at least 1"),
+    ] {
+        let (got, error) = failure(&[&base[..], more].concat());
+        assert!(got == code && error.contains(what), "{more:?}: {error}");
+    }
+    let (code, error) = failure(&["eval", "--task", "lm", "--data", file.to_str().unwrap()]);
+    assert!(code == 1 && error.contains("needs a decoder"), "{error}");
+}

@@ -183,9 +183,17 @@ impl TextTokenizer {
     /// # Errors
     /// [`ModelError::Input`] beyond [`MAX_TEXT_BYTES`].
     pub fn count(&self, text: &str) -> Result<usize, ModelError> {
+        self.ids(text).map(|ids| ids.len())
+    }
+
+    /// The tokens of a text, without special ones and uncut.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] beyond [`MAX_TEXT_BYTES`].
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         check_length(text)?;
         let encoding = guard(|| self.tokenizer.encode(text, false)).map_err(ModelError::Text)?;
-        Ok(encoding.len())
+        Ok(encoding.get_ids().to_vec())
     }
 
     /// How many special tokens the encoding of one text has.

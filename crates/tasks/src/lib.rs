@@ -12,6 +12,7 @@ pub mod data;
 pub mod deviation;
 pub mod entities;
 mod error;
+pub mod language;
 pub mod metrics;
 pub mod probe;
 pub mod retrieval;

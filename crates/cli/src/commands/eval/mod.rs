@@ -1,5 +1,7 @@
 //! `dtatrans eval`: a model's accuracy on a labelled data set.
 
+mod language;
+
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -12,7 +14,7 @@ use dtatrans_tasks::deviation::{Deviation, Measure};
 use dtatrans_tasks::{Prepared, TierShares, Work};
 use serde::Serialize;
 
-use crate::args::EvalArguments;
+use crate::args::{EvalArguments, TaskArgument};
 use crate::{console, model, output, precision, task, texts};
 
 #[derive(Serialize)]
@@ -64,6 +66,9 @@ struct Against {
 }
 
 pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
+    if arguments.task == TaskArgument::Lm {
+        return language::run(arguments, isa, json);
+    }
     let task = task::source(arguments)?.open()?;
     let checkpoint = model::open(&arguments.model)?;
     let precisions = precision::asked_of_eval(&arguments.precisions, &checkpoint)?;
