@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{failure, has_smollm2, program, repository, run, stdout};
+use support::{failure, has_smollm2, program, repository, run, stdout, tiny};
 
 const PROMPT: &str = "Gravity is explained to a child as follows:";
 
@@ -166,6 +166,12 @@ fn wrong_uses_are_told() {
             "{command}: {error}"
         );
     }
+    let encoder = tiny("tiny-bert");
+    let (code, error) = failure(&["run", "--model", encoder.to_str().unwrap(), "--chat", "a"]);
+    assert!(
+        code == 1 && error.contains("--chat needs a decoder"),
+        "{error}"
+    );
     let (code, error) = failure(&["run", "--model", "nowhere.gguf", "a"]);
     assert!(
         code == 1 && error.contains("no such folder or file"),

@@ -18,6 +18,7 @@ mod error;
 pub mod gguf;
 mod json;
 mod linear;
+mod mapped;
 mod sentence;
 mod tensors;
 mod text;

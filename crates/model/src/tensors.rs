@@ -1,6 +1,5 @@
 //! The weights of a checkpoint: one memory-mapped safetensors file.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -9,6 +8,7 @@ use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::ModelError;
+use crate::mapped::{self, check_finite, check_shape};
 
 /// A file begins with the length of its header, a u64.
 const LENGTH_BYTES: usize = 8;
@@ -29,21 +29,7 @@ impl Tensors {
     /// # Errors
     /// [`ModelError::Io`] or [`ModelError::Format`].
     pub fn open(file: &Path) -> Result<Tensors, ModelError> {
-        let io = |source| ModelError::Io {
-            file: file.into(),
-            source,
-        };
-        let handle = File::open(file).map_err(io)?;
-        let length = handle.metadata().map_err(io)?.len();
-        if length == 0 {
-            return Err(ModelError::Format {
-                file: file.into(),
-                reason: "is empty".into(),
-            });
-        }
-        // SAFETY: the map is only read. Another process that truncates the file
-        // meanwhile ends this one, as with every memory-mapped checkpoint.
-        let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
+        let map = mapped::map(file)?;
         let (length, header) =
             SafeTensors::read_metadata(&map).map_err(|error| ModelError::Format {
                 file: file.into(),
@@ -82,12 +68,7 @@ impl Tensors {
             .header
             .info(name)
             .ok_or_else(|| refuse("is missing".into()))?;
-        if tensor.shape != shape {
-            return Err(refuse(format!(
-                "has the shape {:?}, the configuration asks for {shape:?}",
-                tensor.shape
-            )));
-        }
+        check_shape(&tensor.shape, shape).map_err(refuse)?;
         let (begin, end) = tensor.data_offsets;
         let data = &self.map[self.start..][begin..end];
         let values: Vec<f32> = match tensor.dtype {
@@ -115,12 +96,7 @@ impl Tensors {
                 )));
             }
         };
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(refuse(format!(
-                "holds {} at position {place}",
-                values[place]
-            )));
-        }
+        check_finite(&values).map_err(refuse)?;
         Ok(values)
     }
 }

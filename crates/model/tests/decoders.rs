@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 
 use dtatrans_kernels::Isa;
-use dtatrans_model::decoder::{Context, Extension};
+use dtatrans_model::decoder::{Context, Extension, likeliest};
 use dtatrans_model::{Decoder, DecoderCheckpoint, Precision, Tensors};
 use support::{assert_close, data, integers};
 
@@ -22,20 +22,17 @@ fn extend(decoder: &Decoder, context: &mut Context, ids: &[u32]) -> Vec<f32> {
     decoder.logits(&states)
 }
 
-/// The likeliest token behind the last one, of equals the first.
-fn likeliest(decoder: &Decoder, logits: &[f32]) -> u32 {
-    let n = decoder.config().vocab_size;
-    let last = &logits[logits.len() - n..];
-    let best = (0..n).rev().max_by(|&a, &b| last[a].total_cmp(&last[b]));
-    best.unwrap() as u32
+/// The likeliest token behind the last one.
+fn next_of(decoder: &Decoder, logits: &[f32]) -> u32 {
+    likeliest(&logits[logits.len() - decoder.config().vocab_size..])
 }
 
 fn greedy(decoder: &Decoder, prompt: &[u32], count: usize) -> Vec<u32> {
     let mut context = decoder.context();
-    let mut next = likeliest(decoder, &extend(decoder, &mut context, prompt));
+    let mut next = next_of(decoder, &extend(decoder, &mut context, prompt));
     let mut made = vec![next];
     while made.len() < count {
-        next = likeliest(decoder, &extend(decoder, &mut context, &[next]));
+        next = next_of(decoder, &extend(decoder, &mut context, &[next]));
         made.push(next);
     }
     made

@@ -9,7 +9,6 @@ use super::tokenizer_of_gguf;
 use super::{DecoderConfig, chat::ChatTemplate};
 use crate::json::{self, Fields};
 use crate::{Gguf, ModelError, Tensors, TextTokenizer};
-use dtatrans_precision::ModelShape;
 
 /// A decoder's checkpoint, opened and checked; its weights are read when a
 /// [`Decoder`](super::Decoder) is made of it.
@@ -184,11 +183,6 @@ impl DecoderCheckpoint {
             file: self.path.join("tokenizer.json"),
             source: std::io::ErrorKind::NotFound.into(),
         })
-    }
-
-    /// The sizes that the model's cost depends on.
-    pub fn shape(&self) -> ModelShape {
-        self.config.shape(&self.name)
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a decoder computes, whichever family it is of.
 
-use dtatrans_precision::ModelShape;
-
 /// Sizes and choices of a decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecoderConfig {
@@ -150,18 +148,5 @@ impl DecoderConfig {
             }
         }
         Ok(())
-    }
-
-    /// The sizes that the model's cost depends on.
-    pub fn shape(&self, name: &str) -> ModelShape {
-        ModelShape {
-            name: name.into(),
-            layers: self.layers,
-            hidden: self.hidden_size,
-            heads: self.heads,
-            head_dim: self.head_dim,
-            intermediate: self.intermediate_size,
-            causal: true,
-        }
     }
 }

@@ -38,7 +38,7 @@ struct Packed {
 }
 
 /// The keys and values of one sequence at f32.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct DenseCache {
     /// One per layer and key-value head: (tokens, head_dim) keys, and values.
     heads: Vec<(Vec<f32>, Vec<f32>)>,

@@ -9,16 +9,14 @@ mod blocks;
 mod metadata;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-
-use memmap2::Mmap;
 
 use self::blocks::Encoding;
 use self::metadata::Cursor;
 pub use self::metadata::Value;
 use crate::ModelError;
+use crate::mapped::{self, check_finite, check_shape};
 
 /// What a file begins with.
 const MAGIC: &[u8] = b"GGUF";
@@ -54,21 +52,7 @@ impl Gguf {
     /// naming a tensor whose type is not supported or that does not lie within
     /// the file.
     pub fn open(file: &Path) -> Result<Gguf, ModelError> {
-        let io = |source| ModelError::Io {
-            file: file.into(),
-            source,
-        };
-        let handle = File::open(file).map_err(io)?;
-        if handle.metadata().map_err(io)?.len() == 0 {
-            return Err(ModelError::Format {
-                file: file.into(),
-                reason: "is empty".into(),
-            });
-        }
-        // SAFETY: the map is only read. Another process that truncates the file
-        // meanwhile ends this one, as with every memory-mapped checkpoint.
-        let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
-        Gguf::read(file, Box::new(map))
+        Gguf::read(file, Box::new(mapped::map(file)?))
     }
 
     /// As [`Gguf::open`], from bytes that are in memory; `file` names them in
@@ -283,22 +267,12 @@ impl Gguf {
             .tensors
             .get(name)
             .ok_or_else(|| refuse("is missing".into()))?;
-        if tensor.shape != shape {
-            return Err(refuse(format!(
-                "has the shape {:?}, the configuration asks for {shape:?}",
-                tensor.shape
-            )));
-        }
+        check_shape(&tensor.shape, shape).map_err(refuse)?;
         let values = tensor
             .encoding
             .decode(&self.bytes[tensor.begin..tensor.end]);
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(place) => Err(refuse(format!(
-                "holds {} at position {place}",
-                values[place]
-            ))),
-            None => Ok(values),
-        }
+        check_finite(&values).map_err(refuse)?;
+        Ok(values)
     }
 }
 

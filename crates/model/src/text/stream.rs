@@ -31,16 +31,6 @@ impl TextTokenizer {
     pub fn decode(&self, ids: &[u32]) -> Result<String, ModelError> {
         guard(|| self.tokenizer.decode(ids, true)).map_err(ModelError::Text)
     }
-
-    /// The id of a token, special ones included.
-    pub fn id_of(&self, token: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(token)
-    }
-
-    /// The token of an id as it stands in the vocabulary.
-    pub fn token_of(&self, id: u32) -> Option<String> {
-        self.tokenizer.id_to_token(id)
-    }
 }
 
 impl TextStream<'_> {
