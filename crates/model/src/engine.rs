@@ -6,7 +6,8 @@ use dtatrans_kernels::Isa;
 use dtatrans_precision::{Calibration, Plan, Tier, trace};
 use rayon::prelude::*;
 
-use crate::bert::{DenseBert, Embeddings, PlannedBert, ReadOut};
+use crate::bert::{Embeddings, ReadOut, Weights};
+use crate::layers::{DenseLayers, PlannedLayers};
 use crate::{Checkpoint, Encoding, ModelError, calibration};
 
 /// The most tokens that run as one batch, unless one sequence alone has more:
@@ -57,8 +58,8 @@ pub struct Engine {
 }
 
 enum Layers {
-    Dense(DenseBert),
-    Planned(Box<PlannedBert>),
+    Dense(DenseLayers),
+    Planned(Box<PlannedLayers>),
 }
 
 impl Engine {
@@ -74,13 +75,17 @@ impl Engine {
         isa: Isa,
     ) -> Result<Engine, ModelError> {
         let (tensors, config) = (&checkpoint.tensors, &checkpoint.config);
+        let weights = Weights::new(tensors, config);
         Ok(Engine {
             embeddings: Embeddings::read(tensors, config, isa)?,
             layers: match precision {
-                Precision::F32 => Layers::Dense(DenseBert::read(tensors, config, isa)?),
-                Precision::Plan(plan) => {
-                    Layers::Planned(Box::new(PlannedBert::read(tensors, config, plan, isa)?))
-                }
+                Precision::F32 => Layers::Dense(DenseLayers::read(&weights, isa)?),
+                Precision::Plan(plan) => Layers::Planned(Box::new(PlannedLayers::read(
+                    &weights,
+                    config.vocab_size,
+                    plan,
+                    isa,
+                )?)),
             },
             read_out: ReadOut::read(tensors, config, &checkpoint.head, isa)?,
             width: config.hidden_size,
@@ -140,10 +145,11 @@ impl Engine {
     ) -> Result<Calibration, ModelError> {
         let (tensors, config) = (&checkpoint.tensors, &checkpoint.config);
         let embeddings = Embeddings::read(tensors, config, isa)?;
-        let dense = DenseBert::read(tensors, config, isa)?;
+        let weights = Weights::new(tensors, config);
+        let dense = DenseLayers::read(&weights, isa)?;
         let eight = Plan::dense_eight(config.num_hidden_layers);
-        let eight = PlannedBert::uncalibrated(tensors, config, &eight, isa)?;
-        let mut planned = PlannedBert::uncalibrated(tensors, config, plan, isa)?;
+        let eight = PlannedLayers::uncalibrated(&weights, &eight, isa)?;
+        let mut planned = PlannedLayers::uncalibrated(&weights, plan, isa)?;
         for input in inputs {
             embeddings.check(input)?;
             if !input.protected.contains(&true) {
@@ -196,7 +202,7 @@ impl Engine {
         };
         let records = match &self.layers {
             Layers::Dense(dense) => {
-                dense.run(&mut states, &lengths, &mut after);
+                dense.run_whole(&mut states, &lengths, &mut after);
                 None
             }
             Layers::Planned(planned) => {

@@ -17,7 +17,7 @@ mod engine;
 mod error;
 pub mod gguf;
 mod json;
-mod linear;
+mod layers;
 mod mapped;
 mod sentence;
 mod tensors;

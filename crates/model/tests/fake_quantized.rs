@@ -115,7 +115,7 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
             let gain = LayerGain {
                 keys: &after.keys,
                 received: &after.received,
-                summed: after.summed,
+                summed: &vec![after.summed; after.keys.len()],
                 tiers,
             };
             plan.importance.add_layer(&mut scores, &gain);

@@ -202,7 +202,7 @@ fn run(layers: &Layers, importance: &dyn Importance) -> Vec<Vec<Tier>> {
         let gain = LayerGain {
             received: &received.by_ref().take(keys.len()).collect::<Vec<f32>>(),
             keys: &keys,
-            summed: 3,
+            summed: &vec![3; keys.len()],
             tiers: &tiers,
         };
         importance.add_layer(&mut case.scores, &gain);

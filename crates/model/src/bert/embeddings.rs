@@ -1,9 +1,10 @@
 //! From token ids to the first hidden states, at f32.
 
-use dtatrans_kernels::{Isa, vector};
+use dtatrans_kernels::Isa;
 
 use super::BertConfig;
-use super::weights::{Norm, Source};
+use super::weights::Weights;
+use crate::layers::Norm;
 use crate::{Encoding, ModelError, Tensors};
 
 /// Word, position and token type embeddings and their normalisation.
@@ -12,7 +13,6 @@ pub(crate) struct Embeddings {
     position: Vec<f32>,
     token_type: Vec<f32>,
     norm: Norm,
-    epsilon: f32,
     width: usize,
     isa: Isa,
 }
@@ -23,7 +23,7 @@ impl Embeddings {
         config: &BertConfig,
         isa: Isa,
     ) -> Result<Embeddings, ModelError> {
-        let source = Source::new(tensors);
+        let source = Weights::new(tensors, config);
         let width = config.hidden_size;
         let table = |name: &str, rows: usize| {
             source.matrix(&format!("embeddings.{name}.weight"), [rows, width])
@@ -32,8 +32,7 @@ impl Embeddings {
             word: table("word_embeddings", config.vocab_size)?,
             position: table("position_embeddings", config.max_position_embeddings)?,
             token_type: table("token_type_embeddings", config.type_vocab_size)?,
-            norm: source.norm("embeddings.LayerNorm", width)?,
-            epsilon: config.layer_norm_eps,
+            norm: source.embedding_norm()?,
             width,
             isa,
         })
@@ -89,8 +88,7 @@ impl Embeddings {
                 states.extend(sums.map(|((word, kind), position)| word + kind + position));
             }
         }
-        let norm = &self.norm;
-        vector::layer_norm(self.isa, &mut states, &norm.gain, &norm.bias, self.epsilon);
+        self.norm.apply(self.isa, &mut states);
         states
     }
 }

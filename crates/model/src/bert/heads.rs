@@ -5,8 +5,8 @@
 use dtatrans_kernels::{Isa, vector};
 
 use super::BertConfig;
-use super::weights::Source;
-use crate::linear::Linear;
+use super::weights::Weights;
+use crate::layers::Linear;
 use crate::{Head, ModelError, Pooling, Tensors};
 
 /// What stands on top of the encoder, with its weights.
@@ -39,7 +39,7 @@ impl ReadOut {
                 isa,
             },
             Head::Classifier { labels } => ReadOut::Classifier {
-                pooler: Source::new(tensors).linear("pooler.dense", d, d)?,
+                pooler: Weights::new(tensors, config).linear("pooler.dense", d, d)?,
                 classifier: on_top(tensors, "classifier", labels.len(), d)?,
             },
             Head::Tokens { labels } => {

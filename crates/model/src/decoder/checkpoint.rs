@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::gpt2::{self, Gpt2};
-use super::layers::{Source, Store};
 use super::llama::{self, Llama};
+use super::source::{DecoderSource, Store};
 use super::tokenizer_of_gguf;
 use super::{DecoderConfig, chat::ChatTemplate};
 use crate::json::{self, Fields};
@@ -162,10 +162,10 @@ impl DecoderCheckpoint {
         })
     }
 
-    pub(super) fn source(&self) -> Box<dyn Source + '_> {
+    pub(super) fn source(&self) -> Box<dyn DecoderSource + '_> {
         match self.family {
-            Family::Gpt2 => Box::new(Gpt2::new(&self.store)),
-            Family::Llama => Box::new(Llama::new(&self.store)),
+            Family::Gpt2 => Box::new(Gpt2::new(&self.store, &self.config)),
+            Family::Llama => Box::new(Llama::new(&self.store, &self.config)),
         }
     }
 

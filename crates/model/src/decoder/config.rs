@@ -1,5 +1,7 @@
 //! What a decoder computes, whichever family it is of.
 
+use crate::layers::{Activation, NormPlace, Rotary, Structure};
+
 /// Sizes and choices of a decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecoderConfig {
@@ -47,16 +49,6 @@ pub enum Positions {
     Rotary(Rotary),
 }
 
-/// The angles of rotary positions: pair i of a head turns by
-/// position x frequency(i).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rotary {
-    /// Frequencies fall from 1 to nearly 1 / base.
-    pub base: f32,
-    /// Positions are divided by this (Chen et al., 2023); 1 leaves them.
-    pub linear_factor: f32,
-}
-
 /// A normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormKind {
@@ -64,19 +56,6 @@ pub enum NormKind {
     Layer,
     /// To mean square 1, with gain alone.
     RootMeanSquare,
-}
-
-/// An activation function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// The Gaussian error linear unit.
-    Gelu,
-    /// Its approximation by a hyperbolic tangent.
-    GeluTanh,
-    /// The sigmoid linear unit.
-    Silu,
-    /// The rectified linear unit.
-    Relu,
 }
 
 /// What a configuration can be wrong in; families have names of their own for
@@ -90,35 +69,27 @@ pub(super) enum Field {
     RotaryFactor,
 }
 
-impl Activation {
-    /// The activation of a name in `config.json`.
-    pub(super) fn named(name: &str) -> Result<Activation, String> {
-        Ok(match name {
-            "gelu" => Activation::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
-            "silu" | "swish" => Activation::Silu,
-            "relu" => Activation::Relu,
-            other => {
-                return Err(format!(
-                    "`{other}`: must be gelu, gelu_new, gelu_pytorch_tanh, silu, swish or relu"
-                ));
-            }
-        })
-    }
-}
-
 impl DecoderConfig {
-    /// What the scores of a layer are multiplied by before the softmax.
-    pub(super) fn score_scale(&self, layer: usize) -> f32 {
-        let by_width = match self.scaled_scores {
-            true => (self.head_dim as f32).sqrt(),
-            false => 1.0,
-        };
-        let by_layer = match self.scaled_by_layer {
-            true => (layer + 1) as f32,
-            false => 1.0,
-        };
-        1.0 / (by_width * by_layer)
+    /// What the layers compute.
+    pub(super) fn structure(&self) -> Structure {
+        Structure {
+            layers: self.layers,
+            hidden: self.hidden_size,
+            heads: self.heads,
+            key_value_heads: self.key_value_heads,
+            head_dim: self.head_dim,
+            intermediate: self.intermediate_size,
+            causal: true,
+            norms: NormPlace::Before,
+            rotary: match &self.positions {
+                Positions::Learned => None,
+                Positions::Rotary(rotary) => Some(rotary.clone()),
+            },
+            activation: self.activation,
+            gated: self.gated,
+            scaled_scores: self.scaled_scores,
+            scaled_by_layer: self.scaled_by_layer,
+        }
     }
 
     /// Checks what every family must hold to; a refusal says by which of its

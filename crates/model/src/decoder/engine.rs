@@ -3,9 +3,8 @@
 
 use dtatrans_kernels::{F32Gemm, Isa, PackedF32};
 
-use super::dense::{DenseCache, DenseLayers};
-use super::layers::Norm;
 use super::{DecoderCheckpoint, DecoderConfig};
+use crate::layers::{DenseCache, DenseLayers, Norm, add};
 use crate::{ModelError, Precision};
 
 /// Tokens of one sequence that pass the layers at once at f32: a longer prompt
@@ -65,11 +64,8 @@ impl Decoder {
             ));
         }
         let source = checkpoint.source();
-        let ends = source.ends(config)?;
-        let mut layers = DenseLayers::new(config, isa);
-        for index in 0..config.layers {
-            layers.push(source.layer(config, index)?);
-        }
+        let ends = source.ends()?;
+        let layers = DenseLayers::read(&*source, isa)?;
         let gemm = F32Gemm::new();
         let head = ends.head.as_ref().unwrap_or(&ends.embedding);
         Ok(Decoder {
@@ -88,7 +84,7 @@ impl Decoder {
     /// A context without tokens.
     pub fn context(&self) -> Context {
         Context {
-            cache: DenseCache::new(&self.config),
+            cache: self.layers.cache(),
         }
     }
 
@@ -157,7 +153,7 @@ impl Decoder {
         if !states.iter().all(|state| state.is_finite()) {
             return Err(ModelError::NotFinite);
         }
-        states = self.norm.of(self.isa, &states);
+        self.norm.apply(self.isa, &mut states);
         Ok(states)
     }
 
@@ -170,7 +166,7 @@ impl Decoder {
                 let mut state = row(&self.embedding, id as usize);
                 if !self.positions.is_empty() {
                     let position = row(&self.positions, extension.context.tokens() + place);
-                    super::dense::add(&mut state, &position);
+                    add(&mut state, &position);
                 }
                 states.extend(state);
             }

@@ -1,11 +1,11 @@
 //! GPT-2: its `config.json` and the names of its tensors.
 
 use super::config::Field;
-use super::layers::{Ends, Layer, Norm, Source, Store};
+use super::source::{DecoderSource, Ends, Store};
 use super::{Activation, DecoderConfig, NormKind, Positions};
 use crate::ModelError;
 use crate::json::Fields;
-use crate::linear::Linear;
+use crate::layers::{Layer, Linear, Norm, Source, Structure};
 
 /// Fields of Hugging Face's `GPT2Config` that change the result are read; those
 /// that ask for what is not here are refused.
@@ -55,26 +55,30 @@ pub(crate) fn config(fields: &Fields) -> Result<DecoderConfig, ModelError> {
 /// Names with or without `transformer.` in front.
 pub(super) struct Gpt2<'a> {
     store: &'a Store,
+    config: &'a DecoderConfig,
     prefix: &'static str,
 }
 
 impl<'a> Gpt2<'a> {
-    pub(super) fn new(store: &'a Store) -> Gpt2<'a> {
+    pub(super) fn new(store: &'a Store, config: &'a DecoderConfig) -> Gpt2<'a> {
         let prefixed = store.contains("transformer.wte.weight");
-        let prefix = if prefixed { "transformer." } else { "" };
-        Gpt2 { store, prefix }
+        Gpt2 {
+            store,
+            config,
+            prefix: if prefixed { "transformer." } else { "" },
+        }
     }
 
     fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         self.store.read(&format!("{}{name}", self.prefix), shape)
     }
 
-    fn norm(&self, name: &str, config: &DecoderConfig) -> Result<Norm, ModelError> {
-        let width = [config.hidden_size];
+    fn norm(&self, name: &str) -> Result<Norm, ModelError> {
+        let width = [self.config.hidden_size];
         Ok(Norm::Layer {
             gain: self.read(&format!("{name}.weight"), &width)?,
             bias: self.read(&format!("{name}.bias"), &width)?,
-            epsilon: config.norm_epsilon,
+            epsilon: self.config.norm_epsilon,
         })
     }
 
@@ -94,13 +98,14 @@ impl<'a> Gpt2<'a> {
     }
 }
 
-impl Source for Gpt2<'_> {
-    fn ends(&self, config: &DecoderConfig) -> Result<Ends, ModelError> {
+impl DecoderSource for Gpt2<'_> {
+    fn ends(&self) -> Result<Ends, ModelError> {
+        let config = self.config;
         let (rows, width) = (config.vocab_size, config.hidden_size);
         Ok(Ends {
             embedding: self.read("wte.weight", &[rows, width])?,
             positions: self.read("wpe.weight", &[config.context, width])?,
-            norm: self.norm("ln_f", config)?,
+            norm: self.norm("ln_f")?,
             head: match config.tied_head {
                 true => None,
                 // It stands beside the transformer.
@@ -108,9 +113,19 @@ impl Source for Gpt2<'_> {
             },
         })
     }
+}
 
-    fn layer(&self, config: &DecoderConfig, index: usize) -> Result<Layer, ModelError> {
-        let (d, wide) = (config.hidden_size, config.intermediate_size);
+impl Source for Gpt2<'_> {
+    fn structure(&self) -> Structure {
+        self.config.structure()
+    }
+
+    fn entry_norm(&self) -> Result<Option<Norm>, ModelError> {
+        Ok(None)
+    }
+
+    fn layer(&self, index: usize) -> Result<Layer, ModelError> {
+        let (d, wide) = (self.config.hidden_size, self.config.intermediate_size);
         let name = |part: &str| format!("h.{index}.{part}");
         let fused = self.linear(&name("attn.c_attn"), 3 * d, d)?;
         let part = |which: usize| Linear {
@@ -120,12 +135,12 @@ impl Source for Gpt2<'_> {
             k: d,
         };
         Ok(Layer {
-            attention_norm: self.norm(&name("ln_1"), config)?,
+            attention_norm: self.norm(&name("ln_1"))?,
             query: part(0),
             key: part(1),
             value: part(2),
             output: self.linear(&name("attn.c_proj"), d, d)?,
-            feed_forward_norm: self.norm(&name("ln_2"), config)?,
+            feed_forward_norm: self.norm(&name("ln_2"))?,
             gate: None,
             up: self.linear(&name("mlp.c_fc"), wide, d)?,
             down: self.linear(&name("mlp.c_proj"), d, wide)?,

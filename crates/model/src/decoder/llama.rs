@@ -4,11 +4,11 @@
 use serde_json::Value as Json;
 
 use super::config::Field;
-use super::layers::{Ends, Layer, Norm, Source, Store};
+use super::source::{DecoderSource, Ends, Store};
 use super::{Activation, DecoderConfig, NormKind, Positions, Rotary};
 use crate::gguf::Value;
 use crate::json::Fields;
-use crate::linear::Linear;
+use crate::layers::{Layer, Linear, Norm, Source, Structure};
 use crate::{Gguf, ModelError};
 
 /// Reads Hugging Face's `LlamaConfig`.
@@ -200,6 +200,7 @@ pub(super) fn checked_size(size: u64) -> Result<usize, String> {
 /// GGUF's.
 pub(super) struct Llama<'a> {
     store: &'a Store,
+    config: &'a DecoderConfig,
     names: &'static Names,
     prefix: &'static str,
 }
@@ -253,10 +254,11 @@ const GGUF: Names = Names {
 };
 
 impl<'a> Llama<'a> {
-    pub(super) fn new(store: &'a Store) -> Llama<'a> {
+    pub(super) fn new(store: &'a Store, config: &'a DecoderConfig) -> Llama<'a> {
         let prefixed = store.contains("model.embed_tokens.weight");
         Llama {
             store,
+            config,
             names: match store {
                 Store::Safetensors(_) => &HUGGING_FACE,
                 Store::Gguf(_) => &GGUF,
@@ -269,10 +271,10 @@ impl<'a> Llama<'a> {
         self.store.read(&format!("{}{name}", self.prefix), shape)
     }
 
-    fn norm(&self, name: &str, config: &DecoderConfig) -> Result<Norm, ModelError> {
+    fn norm(&self, name: &str) -> Result<Norm, ModelError> {
         Ok(Norm::RootMeanSquare {
-            gain: self.read(name, &[config.hidden_size])?,
-            epsilon: config.norm_epsilon,
+            gain: self.read(name, &[self.config.hidden_size])?,
+            epsilon: self.config.norm_epsilon,
         })
     }
 
@@ -293,14 +295,9 @@ impl<'a> Llama<'a> {
     /// A projection to queries or keys. GGUF files have the two values of a
     /// rotary pair side by side, where Hugging Face's have the pairs' first
     /// values before all second ones.
-    fn turned(
-        &self,
-        name: &str,
-        heads: usize,
-        config: &DecoderConfig,
-    ) -> Result<Linear, ModelError> {
-        let dim = config.head_dim;
-        let mut linear = self.linear(name, heads * dim, config.hidden_size)?;
+    fn turned(&self, name: &str, heads: usize) -> Result<Linear, ModelError> {
+        let dim = self.config.head_dim;
+        let mut linear = self.linear(name, heads * dim, self.config.hidden_size)?;
         if let Store::Gguf(_) = self.store {
             let order = |row: usize| {
                 let (head, place) = (row / dim, row % dim);
@@ -319,13 +316,14 @@ impl<'a> Llama<'a> {
     }
 }
 
-impl Source for Llama<'_> {
-    fn ends(&self, config: &DecoderConfig) -> Result<Ends, ModelError> {
+impl DecoderSource for Llama<'_> {
+    fn ends(&self) -> Result<Ends, ModelError> {
+        let config = self.config;
         let shape = [config.vocab_size, config.hidden_size];
         Ok(Ends {
             embedding: self.read(self.names.embedding, &shape)?,
             positions: Vec::new(),
-            norm: self.norm(self.names.norm, config)?,
+            norm: self.norm(self.names.norm)?,
             head: match config.tied_head {
                 true => None,
                 // It stands beside the model.
@@ -333,18 +331,29 @@ impl Source for Llama<'_> {
             },
         })
     }
+}
 
-    fn layer(&self, config: &DecoderConfig, index: usize) -> Result<Layer, ModelError> {
+impl Source for Llama<'_> {
+    fn structure(&self) -> Structure {
+        self.config.structure()
+    }
+
+    fn entry_norm(&self) -> Result<Option<Norm>, ModelError> {
+        Ok(None)
+    }
+
+    fn layer(&self, index: usize) -> Result<Layer, ModelError> {
+        let config = self.config;
         let (d, wide) = (config.hidden_size, config.intermediate_size);
         let names = self.names;
         let name = |part: &str| format!("{}.{index}.{part}", names.layer);
         let inner = config.heads * config.head_dim;
         let shared = config.key_value_heads;
-        let norm = |part: &str| self.norm(&format!("{}.weight", name(part)), config);
+        let norm = |part: &str| self.norm(&format!("{}.weight", name(part)));
         Ok(Layer {
             attention_norm: norm(names.attention_norm)?,
-            query: self.turned(&name(names.query), config.heads, config)?,
-            key: self.turned(&name(names.key), shared, config)?,
+            query: self.turned(&name(names.query), config.heads)?,
+            key: self.turned(&name(names.key), shared)?,
             value: self.linear(&name(names.value), shared * config.head_dim, d)?,
             output: self.linear(&name(names.output), d, inner)?,
             feed_forward_norm: norm(names.feed_forward_norm)?,

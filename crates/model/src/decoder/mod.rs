@@ -6,19 +6,19 @@
 mod chat;
 mod checkpoint;
 mod config;
-mod dense;
 mod engine;
 mod generate;
 mod gpt2;
-mod layers;
 mod llama;
-mod rotary;
 mod sampling;
+mod source;
 mod tokenizer_of_gguf;
 
 pub use chat::{ChatTemplate, Message};
 pub use checkpoint::DecoderCheckpoint;
-pub use config::{Activation, DecoderConfig, NormKind, Positions, Rotary};
+pub use config::{DecoderConfig, NormKind, Positions};
 pub use engine::{Context, Decoder, Extension};
 pub use generate::{Finish, Generated, Prompt, Settings};
 pub use sampling::{Sampling, likeliest};
+
+pub use crate::layers::{Activation, Rotary};

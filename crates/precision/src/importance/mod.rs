@@ -54,10 +54,10 @@ pub struct LayerGain<'a> {
     /// The probability that each of them received, summed over heads and over
     /// the queries that could attend to it.
     pub received: &'a [f32],
-    /// How many heads and queries the sums are over. Dividing by the queries
-    /// that can see a token keeps a causal mask from making late tokens look
-    /// unimportant.
-    pub summed: usize,
+    /// How many heads and queries each of the sums is over. Dividing by the
+    /// queries that can see a token keeps a causal mask from making late tokens
+    /// look unimportant.
+    pub summed: &'a [usize],
     /// The tier of every token at the layer.
     pub tiers: &'a [Tier],
 }
@@ -66,9 +66,9 @@ impl LayerGain<'_> {
     /// Each key's token with its gain, a mean over heads and queries.
     pub fn gains(&self) -> impl Iterator<Item = (usize, f32)> {
         assert_eq!(self.keys.len(), self.received.len());
-        let mean = 1.0 / self.summed as f32;
-        let gain = move |(&key, &sum): (&usize, &f32)| (key, sum * mean);
-        self.keys.iter().zip(self.received).map(gain)
+        assert_eq!(self.keys.len(), self.summed.len());
+        let sums = self.keys.iter().zip(self.received).zip(self.summed);
+        sums.map(|((&key, &sum), &summed)| (key, sum * (1.0 / summed as f32)))
     }
 
     /// The mean gain of the keys, 0 if there are none.
@@ -112,7 +112,7 @@ mod tests {
         let layer = LayerGain {
             keys: &[0, 2],
             received: &[6.0, 2.0],
-            summed: 8,
+            summed: &[8, 8],
             tiers: &[Tier::Four, Tier::Zero, Tier::Four],
         };
         importance.add_layer(&mut scores, &layer);
@@ -134,7 +134,7 @@ mod tests {
         let layer = LayerGain {
             keys: &[0, 1, 2],
             received: &[0.0; 3],
-            summed: 1,
+            summed: &[1; 3],
             tiers: &[Tier::Four; 3],
         };
         Waiting.add_layer(&mut scores, &layer);

@@ -14,50 +14,43 @@ mod change;
 mod prepare;
 mod rows;
 
-use dtatrans_kernels::{Isa, vector};
+use dtatrans_kernels::Isa;
 use dtatrans_precision::compensation::Change;
 use dtatrans_precision::workload::rotation_block;
-use dtatrans_precision::{Bits, Calibration, Plan, Tier, trace};
+use dtatrans_precision::{Bits, Calibration, Plan, PlanError, Tier, trace};
 
 use self::change::{AverageChanges, Estimator};
 use self::prepare::{Preparation, Quantized, Quantizers};
 use self::rows::{LayerRows, Sequence, gather, select, select_codes};
-use super::BertConfig;
-use super::weights::{Norm, Source};
-use crate::{Encoding, ModelError, Tensors};
+use super::{Layer, Linear, Norm, NormPlace, Source, Structure};
+use crate::{Encoding, ModelError};
 
-/// BERT's layers, quantized as a plan asks.
-pub(crate) struct PlannedBert {
+/// A model's layers, quantized as a plan asks.
+pub(crate) struct PlannedLayers {
     quantizers: Quantizers,
     plan: Plan,
-    heads: usize,
-    epsilon: f32,
-    layers: Vec<Layer>,
+    structure: Structure,
+    layers: Vec<PlannedLayer>,
     /// One score per token id, in units of the mean; may be empty.
     prior: Vec<f32>,
 }
 
-struct Layer {
+struct PlannedLayer {
+    attention_norm: Norm,
     input: Preparation,
     query: Quantized,
     /// W_k and W_v side by side.
     key_value: Quantized,
     context: Preparation,
     output: Quantized,
-    attention_norm: Norm,
+    feed_forward_norm: Norm,
     attended: Preparation,
+    /// Of a gated network W_gate and W_up side by side.
     up: Quantized,
     wide: Preparation,
     down: Quantized,
-    output_norm: Norm,
     /// Where the plan estimates the change of 0-bit tokens.
     estimator: Option<Estimator>,
-}
-
-impl Layer {
-    fn width(&self) -> usize {
-        self.output_norm.gain.len()
-    }
 }
 
 /// What happened to one sequence.
@@ -75,27 +68,29 @@ struct Halfway {
     rows: LayerRows,
     /// The prepared and quantized states before the layer.
     input: prepare::Codes,
-    /// States after the attention and its norm, of those who attended.
+    /// States after the attention half, of those who attended.
     attended: Vec<f32>,
     /// What the attention added to the averages of 0-bit tokens.
     change: Vec<f32>,
 }
 
-impl PlannedBert {
+impl PlannedLayers {
+    /// Reads and quantizes all layers; `vocabulary` is how many token ids there
+    /// are.
     pub(crate) fn read(
-        tensors: &Tensors,
-        config: &BertConfig,
+        source: &dyn Source,
+        vocabulary: usize,
         plan: &Plan,
         isa: Isa,
-    ) -> Result<PlannedBert, ModelError> {
-        let mut model = PlannedBert::uncalibrated(tensors, config, plan, isa)?;
+    ) -> Result<PlannedLayers, ModelError> {
+        let mut model = PlannedLayers::uncalibrated(source, plan, isa)?;
         if plan.needs_calibration() {
             let Some(calibration) = &plan.parameters else {
                 return Err(ModelError::Calibration(
                     "the plan needs one (`dtatrans calibrate` makes it), and none is given".into(),
                 ));
             };
-            check(calibration, plan, config)?;
+            check(calibration, plan, &model.structure, vocabulary)?;
             for (index, maps) in calibration.layers.iter().enumerate() {
                 if plan.predicts_at(index)
                     && let Some(map) = maps.of(plan.compensation_at(index))
@@ -110,62 +105,36 @@ impl PlannedBert {
         Ok(model)
     }
 
-    /// As [`read`](PlannedBert::read), without what a calibration gives.
+    /// As [`read`](PlannedLayers::read), without what a calibration gives.
     pub(crate) fn uncalibrated(
-        tensors: &Tensors,
-        config: &BertConfig,
+        source: &dyn Source,
         plan: &Plan,
         isa: Isa,
-    ) -> Result<PlannedBert, ModelError> {
-        plan.check_depth(config.num_hidden_layers)?;
-        let source = Source::new(tensors);
-        let quantizers = Quantizers::new(plan, isa);
-        let (head_dim, hidden) = (config.head_dim(), config.hidden_size);
-        let mut before = source.norm("embeddings.LayerNorm", hidden)?;
-        let mut layers = Vec::new();
-        for index in 0..config.num_hidden_layers {
-            let mut layer = source.layer(config, index)?;
-            let balanced = |mean_squares: &dyn Fn() -> Vec<f32>, linears: &[&_]| {
-                let factors = || balance::factors(&mean_squares(), linears);
-                let width = linears[0].k;
-                quantizers.preparation(width, plan.balance.then(factors))
-            };
-            let (norm, up) = (&layer.attention_norm, &layer.up);
-            let input = balanced(
-                &|| balance::of_norm(&before),
-                &[&layer.query, &layer.key, &layer.value],
-            );
-            let attended = balanced(&|| balance::of_norm(norm), &[up]);
-            let wide = balanced(&|| balance::of_gelu(norm, up), &[&layer.down]);
-            // Per head: q and k by the same rotation, v by one that W_o takes
-            // back.
-            let block = rotation_block(head_dim);
-            for linear in [&mut layer.query, &mut layer.key, &mut layer.value] {
-                quantizers.rotate_outputs(linear, block);
-            }
-            quantizers.rotate_inputs(&mut layer.output, block);
-            let context = Preparation::plain();
-            before = layer.output_norm;
-            layers.push(Layer {
-                query: quantizers.weights(&[&layer.query], &input),
-                key_value: quantizers.weights(&[&layer.key, &layer.value], &input),
-                output: quantizers.weights(&[&layer.output], &context),
-                up: quantizers.weights(&[&layer.up], &attended),
-                down: quantizers.weights(&[&layer.down], &wide),
-                input,
-                context,
-                attention_norm: layer.attention_norm,
-                attended,
-                wide,
-                output_norm: before.clone(),
-                estimator: None,
-            });
+    ) -> Result<PlannedLayers, ModelError> {
+        let structure = source.structure();
+        plan.check_depth(structure.layers)?;
+        if structure.causal {
+            refuse_averages(plan)?;
         }
-        Ok(PlannedBert {
+        let quantizers = Quantizers::new(plan, isa);
+        let mut before = source.entry_norm()?;
+        let mut layers = Vec::new();
+        for index in 0..structure.layers {
+            let layer = source.layer(index)?;
+            let next = layer.feed_forward_norm.clone();
+            layers.push(PlannedLayer::new(
+                layer,
+                before.as_ref(),
+                &structure,
+                plan,
+                &quantizers,
+            ));
+            before = Some(next);
+        }
+        Ok(PlannedLayers {
             quantizers,
             plan: plan.clone(),
-            heads: config.num_attention_heads,
-            epsilon: config.layer_norm_eps,
+            structure,
             layers,
             prior: Vec::new(),
         })
@@ -210,7 +179,7 @@ impl PlannedBert {
     /// The sequences of a batch; behind its states one row is set aside for each.
     fn sequences<'a>(&self, states: &mut Vec<f32>, batch: &[&'a Encoding]) -> Vec<Sequence<'a>> {
         let tokens: usize = batch.iter().map(|input| input.len()).sum();
-        let width = states.len() / tokens.max(1);
+        let width = self.structure.hidden;
         states.resize(states.len() + batch.len() * width, 0.0);
         let mut start = 0;
         let sequence = |(index, input): (usize, &&'a Encoding)| {
@@ -222,7 +191,7 @@ impl PlannedBert {
                     input.ids.iter().map(score).collect()
                 }
             };
-            let sequence = Sequence::new(input, start, tokens + index, scores);
+            let sequence = Sequence::new(input, start, tokens + index, scores, &self.structure);
             start += input.len();
             sequence
         };
@@ -252,7 +221,7 @@ impl PlannedBert {
         with_trace: bool,
     ) -> Halfway {
         let layer = &self.layers[index];
-        let width = layer.width();
+        let width = self.structure.hidden;
         let compensation = self.plan.compensation_at(index);
         let rows = LayerRows::new(sequences, compensation);
         if compensation.change() == Change::Fused {
@@ -260,24 +229,25 @@ impl PlannedBert {
         }
         let by = &self.quantizers;
         let (inputs, queries, keys) = (&rows.inputs, &rows.queries, &rows.keys);
-        let input = by.quantize(
-            gather(states, inputs, width),
-            width,
-            &inputs.bits,
-            &layer.input,
-        );
+        let (isa, norms) = (by.isa, self.structure.norms);
+        let norm = &layer.attention_norm;
+        let seen = norm.enter(isa, norms, gather(states, inputs, width));
+        let input = by.quantize(seen, width, &inputs.bits, &layer.input);
         let query = by.linear(&select_codes(&input, inputs, queries), &layer.query);
         let key_value = if keys.len() == inputs.len() {
             by.linear(&input, &layer.key_value)
         } else {
             by.linear(&select_codes(&input, inputs, keys), &layer.key_value)
         };
-        let context = self.attention(&query, &key_value, queries, keys, sequences, with_trace);
+        let context = self.attention(
+            index, query, key_value, queries, keys, sequences, with_trace,
+        );
 
-        let context = by.quantize(context, width, &queries.bits, &layer.context);
+        let wide = self.structure.query_width();
+        let context = by.quantize(context, wide, &queries.bits, &layer.context);
         let change = by.linear(&context, &layer.output);
         let mut attended = gather(states, queries, width);
-        self.add_norm(&change, &mut attended, &layer.attention_norm);
+        norm.leave(isa, norms, &mut attended, &change);
         let tokens = states.len() / width - sequences.len();
         Halfway {
             change: AverageChanges::rows_of(&change, queries, tokens, width),
@@ -296,7 +266,7 @@ impl PlannedBert {
         halfway: Halfway,
     ) {
         let layer = &self.layers[index];
-        let width = layer.width();
+        let width = self.structure.hidden;
         let by = &self.quantizers;
         let compensation = self.plan.compensation_at(index);
         let Halfway {
@@ -308,12 +278,14 @@ impl PlannedBert {
 
         let mut computed = select(&attended, &rows.queries, &rows.computed);
         let bits = &rows.computed.bits;
-        let codes = by.quantize(computed.clone(), width, bits, &layer.attended);
-        let mut wide = by.linear(&codes, &layer.up);
-        vector::gelu(by.isa, &mut wide);
+        let (isa, norms) = (by.isa, self.structure.norms);
+        let norm = &layer.feed_forward_norm;
+        let seen = norm.enter(isa, norms, computed.clone());
+        let codes = by.quantize(seen, width, bits, &layer.attended);
+        let wide = self.structure.activate(isa, by.linear(&codes, &layer.up));
         let codes = by.quantize(wide, layer.down.k(), bits, &layer.wide);
         let out = by.linear(&codes, &layer.down);
-        self.add_norm(&out, &mut computed, &layer.output_norm);
+        norm.leave(isa, norms, &mut computed, &out);
 
         let left_out = &rows.left_out;
         let tokens = states.len() / width - sequences.len();
@@ -331,14 +303,16 @@ impl PlannedBert {
             }
             Change::Diagonal | Change::LowRank if compensation.attends() => {
                 let base = select(&attended, &rows.queries, left_out);
+                let seen = norm.enter(isa, norms, base.clone());
                 let bits = vec![Bits::Four; left_out.len()];
-                let codes = || by.quantize(base.clone(), width, &bits, &layer.attended);
-                self.estimate(layer, base.clone(), codes, left_out, states);
+                let codes = || by.quantize(seen.clone(), width, &bits, &layer.attended);
+                self.estimate(layer, base, &seen, codes, left_out, states);
             }
             Change::Diagonal | Change::LowRank => {
                 let base = gather(states, left_out, width);
+                let seen = layer.attention_norm.enter(isa, norms, base.clone());
                 let codes = || select_codes(&input, &rows.inputs, left_out);
-                self.estimate(layer, base, codes, left_out, states);
+                self.estimate(layer, base, &seen, codes, left_out, states);
             }
         }
         let places = rows.computed.places.iter();
@@ -349,9 +323,14 @@ impl PlannedBert {
 }
 
 /// That a calibration has what a plan asks for, in a model's sizes.
-fn check(calibration: &Calibration, plan: &Plan, config: &BertConfig) -> Result<(), ModelError> {
+fn check(
+    calibration: &Calibration,
+    plan: &Plan,
+    structure: &Structure,
+    vocabulary: usize,
+) -> Result<(), ModelError> {
     let refuse = |reason: String| Err(ModelError::Calibration(reason));
-    let (layers, width) = (config.num_hidden_layers, config.hidden_size);
+    let (layers, width) = (structure.layers, structure.hidden);
     if calibration.layers.len() != layers {
         return refuse(format!(
             "has {} layers, the model {layers}",
@@ -389,12 +368,89 @@ fn check(calibration: &Calibration, plan: &Plan, config: &BertConfig) -> Result<
             ));
         }
     }
-    if plan.prior() && calibration.prior.len() != config.vocab_size {
+    if plan.prior() && calibration.prior.len() != vocabulary {
         return refuse(format!(
             "prior: has {} token ids, the model {}",
             calibration.prior.len(),
-            config.vocab_size
+            vocabulary
         ));
     }
     Ok(())
+}
+
+/// An average of tokens would let each of them see those behind it.
+fn refuse_averages(plan: &Plan) -> Result<(), PlanError> {
+    let fused = |&layer: &usize| {
+        plan.layers()[layer].leaves_out() && plan.compensation_at(layer).change() == Change::Fused
+    };
+    match (0..plan.layers().len()).find(fused) {
+        None => Ok(()),
+        Some(layer) => Err(PlanError::Value {
+            field: "compensation",
+            value: plan.compensation_at(layer).name().into(),
+            allowed: "one without an average over tokens, which in a decoder would see later ones"
+                .into(),
+        }),
+    }
+}
+
+impl PlannedLayer {
+    /// Quantizes a layer; `before` is the norm that its states have passed where
+    /// norms stand behind.
+    fn new(
+        mut layer: Layer,
+        before: Option<&Norm>,
+        structure: &Structure,
+        plan: &Plan,
+        quantizers: &Quantizers,
+    ) -> PlannedLayer {
+        let balanced = |mean_squares: &dyn Fn() -> Vec<f32>, linears: &[&Linear]| {
+            let factors = || balance::factors(&mean_squares(), linears);
+            let width = linears[0].k;
+            quantizers.preparation(width, plan.balance.then(factors))
+        };
+        // The norms that the inputs of both halves have passed last.
+        let (first, second) = match structure.norms {
+            NormPlace::Before => (&layer.attention_norm, &layer.feed_forward_norm),
+            NormPlace::After => (
+                before.expect("norms behind begin with one"),
+                &layer.attention_norm,
+            ),
+        };
+        let input = balanced(
+            &|| balance::of_norm(first),
+            &[&layer.query, &layer.key, &layer.value],
+        );
+        let up: Vec<&Linear> = layer.gate.iter().chain([&layer.up]).collect();
+        let attended = balanced(&|| balance::of_norm(second), &up);
+        let wide = balanced(
+            &|| balance::of_activation(second, structure.activation, &up),
+            &[&layer.down],
+        );
+        let up = quantizers.weights(&up, &attended);
+        // Per head: q and k by the same rotation, v by one that W_o takes back.
+        // Where positions turn q and k, their rotation follows at run time.
+        let block = rotation_block(structure.head_dim);
+        if structure.rotary.is_none() {
+            quantizers.rotate_outputs(&mut layer.query, block);
+            quantizers.rotate_outputs(&mut layer.key, block);
+        }
+        quantizers.rotate_outputs(&mut layer.value, block);
+        quantizers.rotate_inputs(&mut layer.output, block);
+        let context = Preparation::plain();
+        PlannedLayer {
+            query: quantizers.weights(&[&layer.query], &input),
+            key_value: quantizers.weights(&[&layer.key, &layer.value], &input),
+            output: quantizers.weights(&[&layer.output], &context),
+            down: quantizers.weights(&[&layer.down], &wide),
+            up,
+            input,
+            context,
+            attention_norm: layer.attention_norm,
+            attended,
+            wide,
+            feed_forward_norm: layer.feed_forward_norm,
+            estimator: None,
+        }
+    }
 }

@@ -7,38 +7,60 @@
 //! weights, sum w\[c\]^2 / f\[c\]^2; the product is least at
 //! f\[c\] = (w\[c\]^2 / x\[c\]^2)^(1/4). SmoothQuant (Xiao et al., ICML 2023) scales
 //! channels by their largest magnitudes instead. The mean squares of the
-//! activations follow from the weights alone: a layer norm makes channels of
-//! mean `bias` and variance `gain`^2, and what a linear layer and GELU make of
-//! those is close to GELU of a normal variable.
+//! activations follow from the weights alone: a norm makes channels of mean
+//! `bias` and variance `gain`^2, and what a linear layer and an activation make of
+//! those is close to that activation of a normal variable.
 
-use super::super::weights::Norm;
-use crate::linear::Linear;
+use dtatrans_kernels::Isa;
+
+use super::{Linear, Norm};
+use crate::layers::Activation;
 
 /// Factors within this ratio of the mean keep the codes' ranges sane.
 const WIDEST: f32 = 16.0;
 
-/// Mean squares of the channels that a layer norm gives.
+/// Mean squares of the channels that a norm gives.
 pub(super) fn of_norm(norm: &Norm) -> Vec<f32> {
-    let square = |(gain, bias): (&f32, &f32)| gain * gain + bias * bias;
-    norm.gain.iter().zip(&norm.bias).map(square).collect()
+    let (deviations, means) = norm.deviations_and_means();
+    match means {
+        None => deviations.iter().map(|gain| gain * gain).collect(),
+        Some(means) => {
+            let square = |(gain, bias): (&f32, &f32)| gain * gain + bias * bias;
+            deviations.iter().zip(means).map(square).collect()
+        }
+    }
 }
 
-/// Mean squares of the channels after a layer norm, a linear layer and GELU.
-pub(super) fn of_gelu(norm: &Norm, linear: &Linear) -> Vec<f32> {
-    linear
-        .weight
-        .chunks_exact(linear.k)
-        .zip(&linear.bias)
-        .map(|(row, bias)| {
-            let mean: f32 = row.iter().zip(&norm.bias).map(|(w, b)| w * b).sum();
-            let variance: f32 = row.iter().zip(&norm.gain).map(|(w, g)| w * w * g * g).sum();
-            mean_square_of_gelu(mean + bias, variance.sqrt())
-        })
-        .collect()
+/// Mean squares of the channels after a norm, a linear layer and an activation,
+/// whose input a gated network has in front of the factor that it multiplies.
+pub(super) fn of_activation(norm: &Norm, activation: Activation, up: &[&Linear]) -> Vec<f32> {
+    let activated = of_linear(norm, up[0]);
+    let squares = activated.map(|(mean, deviation)| mean_square(activation, mean, deviation));
+    match up.get(1) {
+        None => squares.collect(),
+        Some(factor) => {
+            let factors = of_linear(norm, factor).map(|(mean, d)| mean * mean + d * d);
+            squares.zip(factors).map(|(a, b)| a * b).collect()
+        }
+    }
 }
 
-/// E\[GELU(x)^2\] of a normal variable, by the midpoint rule on +-4 deviations.
-fn mean_square_of_gelu(mean: f32, deviation: f32) -> f32 {
+/// Mean and standard deviation of each channel after a norm and a linear layer.
+fn of_linear(norm: &Norm, linear: &Linear) -> impl Iterator<Item = (f32, f32)> {
+    let (deviations, means) = norm.deviations_and_means();
+    let rows = linear.weight.chunks_exact(linear.k).zip(&linear.bias);
+    rows.map(move |(row, bias)| {
+        let mean: f32 = match means {
+            None => 0.0,
+            Some(means) => row.iter().zip(means).map(|(w, b)| w * b).sum(),
+        };
+        let variance: f32 = row.iter().zip(deviations).map(|(w, g)| w * w * g * g).sum();
+        (mean + bias, variance.sqrt())
+    })
+}
+
+/// E\[f(x)^2\] of a normal variable x, by the midpoint rule on +-4 deviations.
+fn mean_square(activation: Activation, mean: f32, deviation: f32) -> f32 {
     const POINTS: usize = 64;
     let mut values: Vec<f32> = Vec::with_capacity(POINTS);
     let mut weights: Vec<f32> = Vec::with_capacity(POINTS);
@@ -47,7 +69,7 @@ fn mean_square_of_gelu(mean: f32, deviation: f32) -> f32 {
         values.push(mean + deviation * z);
         weights.push((-0.5 * z * z).exp());
     }
-    dtatrans_kernels::vector::gelu(dtatrans_kernels::Isa::SCALAR, &mut values);
+    activation.apply(Isa::SCALAR, &mut values);
     let sum: f32 = values.iter().zip(&weights).map(|(x, w)| x * x * w).sum();
     sum / weights.iter().sum::<f32>()
 }

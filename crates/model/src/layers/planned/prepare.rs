@@ -5,7 +5,7 @@ use dtatrans_kernels::{Int8Gemm, Isa, Lhs, PackedInt8};
 use dtatrans_precision::workload::rotation_block;
 use dtatrans_precision::{Bits, Plan};
 
-use crate::linear::Linear;
+use super::Linear;
 
 /// How a plan quantizes.
 pub(super) struct Quantizers {
@@ -112,11 +112,16 @@ impl Quantizers {
         }
     }
 
+    /// Rotates values in blocks.
+    pub(super) fn rotate(&self, values: &mut [f32], block: usize) {
+        if self.rotation {
+            vector::hadamard(self.isa, values, block);
+        }
+    }
+
     /// Rotates the inputs of a linear layer in blocks, as its inputs are.
     pub(super) fn rotate_inputs(&self, linear: &mut Linear, block: usize) {
-        if self.rotation {
-            vector::hadamard(self.isa, &mut linear.weight, block);
-        }
+        self.rotate(&mut linear.weight, block);
     }
 
     /// Quantizes the weights of linear layers side by side, on inputs that were

@@ -2,7 +2,7 @@
 
 use dtatrans_kernels::{Isa, vector};
 
-use super::Rotary;
+use super::structure::Rotary;
 
 /// The angles by which rows of queries and keys are turned.
 pub(super) struct Turns {

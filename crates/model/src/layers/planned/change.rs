@@ -1,14 +1,12 @@
 //! What stands in for the change of 0-bit tokens.
 
-use dtatrans_kernels::vector;
 use dtatrans_precision::Bits;
 use dtatrans_precision::calibration::ChangeMap;
 use dtatrans_precision::workload::rotation_block;
 
 use super::prepare::{Codes, Preparation, Quantized, Quantizers};
 use super::rows::{Rows, Sequence};
-use super::{Layer, PlannedBert};
-use crate::linear::Linear;
+use super::{Linear, PlannedLayer, PlannedLayers};
 
 /// A map that estimates a change, ready to run.
 pub(super) enum Estimator {
@@ -60,7 +58,7 @@ impl Estimator {
     }
 }
 
-impl PlannedBert {
+impl PlannedLayers {
     /// Writes the weighted average of each sequence's 0-bit tokens into the row
     /// set aside for it.
     pub(super) fn fuse(&self, states: &mut [f32], sequences: &[Sequence], width: usize) {
@@ -95,12 +93,12 @@ impl PlannedBert {
     /// made to their averages before its two norms.
     pub(super) fn take_on_changes(
         &self,
-        layer: &Layer,
+        layer: &PlannedLayer,
         states: &mut [f32],
         sequences: &[Sequence],
         changes: &AverageChanges,
     ) {
-        let width = layer.width();
+        let width = self.structure.hidden;
         for sequence in sequences {
             let Some(row) = changes.places.iter().position(|&p| p == sequence.average) else {
                 continue;
@@ -111,29 +109,30 @@ impl PlannedBert {
                 let state = &mut states[place..place + width];
                 for (change, norm) in [
                     (&changes.attention[row.clone()], &layer.attention_norm),
-                    (&changes.feed_forward[row.clone()], &layer.output_norm),
+                    (&changes.feed_forward[row.clone()], &layer.feed_forward_norm),
                 ] {
-                    self.add_norm(change, state, norm);
+                    norm.leave(self.quantizers.isa, self.structure.norms, state, change);
                 }
             }
         }
     }
 
-    /// Estimates the 0-bit tokens' states after a layer: `base` are the rows
-    /// that the estimate starts from, `codes` the same quantized, where the
-    /// estimate multiplies.
+    /// Estimates the 0-bit tokens' states after a layer: `base` are the states
+    /// that the estimate adds to, `seen` what the layer sees of them, `codes` the
+    /// same quantized, where the estimate multiplies.
     pub(super) fn estimate(
         &self,
-        layer: &Layer,
+        layer: &PlannedLayer,
         base: Vec<f32>,
+        seen: &[f32],
         codes: impl FnOnce() -> Codes,
         left_out: &Rows,
         states: &mut [f32],
     ) {
-        let width = layer.width();
+        let width = self.structure.hidden;
         let estimator = layer.estimator.as_ref().expect("the plan was checked");
-        let change = match estimator {
-            Estimator::Diagonal { gain, offset } => base
+        let change: Vec<f32> = match estimator {
+            Estimator::Diagonal { gain, offset } => seen
                 .chunks_exact(width)
                 .flat_map(|row| {
                     let channels = row.iter().zip(gain).zip(offset);
@@ -149,29 +148,13 @@ impl PlannedBert {
             }
         };
         let mut rows = base;
-        self.add_norm(&change, &mut rows, &layer.output_norm);
+        let (isa, norms) = (self.quantizers.isa, self.structure.norms);
+        layer
+            .feed_forward_norm
+            .leave(isa, norms, &mut rows, &change);
         for (&place, row) in left_out.places.iter().zip(rows.chunks_exact(width)) {
             states[place * width..(place + 1) * width].copy_from_slice(row);
         }
-    }
-
-    /// Adds a change to rows and normalises them.
-    pub(super) fn add_norm(
-        &self,
-        change: &[f32],
-        rows: &mut [f32],
-        norm: &super::super::weights::Norm,
-    ) {
-        for (value, change) in rows.iter_mut().zip(change) {
-            *value += change;
-        }
-        vector::layer_norm(
-            self.quantizers.isa,
-            rows,
-            &norm.gain,
-            &norm.bias,
-            self.epsilon,
-        );
     }
 }
 

@@ -1,9 +1,9 @@
 //! Finds the maps that estimate the changes of 0-bit tokens.
 //!
 //! All texts pass the model together, layer by layer, under the plan. Before a
-//! layer is finished, its map is fitted by least squares to the states that its
-//! 0-bit tokens have there, earlier estimates and quantization included, and to
-//! the changes that the layer would make to them at f32; then the texts go on
+//! layer is finished, its map is fitted by least squares to what it sees of
+//! the states that its 0-bit tokens have there, earlier estimates and
+//! quantization included, and to the changes that the layer would make to them at f32; then the texts go on
 //! with it. Fitting on the states of an unquantized run instead lets the errors
 //! of layers add up.
 
@@ -13,10 +13,10 @@ use dtatrans_precision::calibration::{ChangeMap, LayerMaps};
 use dtatrans_precision::compensation::Change;
 use rayon::prelude::*;
 
-use super::super::DenseBert;
 use super::rows::{LayerRows, Sequence, gather, select};
-use super::{Halfway, PlannedBert};
-use crate::bert::least_squares::Sums;
+use super::{Halfway, PlannedLayers};
+use crate::layers::DenseLayers;
+use crate::layers::least_squares::Sums;
 use crate::{Encoding, ModelError};
 
 /// How much a token id's prior holds on to the mean: as much as this many
@@ -31,14 +31,14 @@ struct Batch<'a> {
     halfway: Option<Halfway>,
 }
 
-impl PlannedBert {
+impl PlannedLayers {
     /// Calibrates the model in place on batches of embedded texts, (tokens,
     /// hidden) each. `dense` is the same model at f32, `eight` at 8 bits; `done`
     /// is called once per layer and batch.
     pub(crate) fn calibrate(
         &mut self,
-        dense: &DenseBert,
-        eight: &PlannedBert,
+        dense: &DenseLayers,
+        eight: &PlannedLayers,
         batches: Vec<(Vec<f32>, Vec<&Encoding>)>,
         vocabulary: usize,
         done: &(dyn Fn() + Sync),
@@ -91,10 +91,12 @@ impl PlannedBert {
     fn fit(
         &self,
         index: usize,
-        dense: &DenseBert,
+        dense: &DenseLayers,
         batches: &[Batch],
     ) -> Result<ChangeMap, ModelError> {
-        let width = self.layers[index].width();
+        let width = self.structure.hidden;
+        let (isa, norms) = (self.quantizers.isa, self.structure.norms);
+        let layer = &self.layers[index];
         let compensation = self.plan.compensation_at(index);
         let sums = |batch: &Batch| {
             let halfway = batch.halfway.as_ref().expect("the attention has run");
@@ -102,17 +104,18 @@ impl PlannedBert {
                 queries, left_out, ..
             } = &halfway.rows;
             let tokens: usize = batch.lengths.iter().sum();
-            let (base, change) = if compensation.attends() {
+            let (seen, change) = if compensation.attends() {
                 let base = select(&halfway.attended, queries, left_out);
                 let change = dense.feed_forward(index, &base);
-                (base, change)
+                (layer.feed_forward_norm.enter(isa, norms, base), change)
             } else {
                 let states = &batch.states[..tokens * width];
                 let change = dense.change(index, states, &batch.lengths);
                 let base = gather(states, left_out, width);
-                (base, gather(&change, left_out, width))
+                let seen = layer.attention_norm.enter(isa, norms, base);
+                (seen, gather(&change, left_out, width))
             };
-            Sums::of(&F32Gemm::new(), &base, &change, width)
+            Sums::of(&F32Gemm::new(), &seen, &change, width)
         };
         let mut total = Sums::new(width);
         // A few at a time, added in order: memory stays small and the result

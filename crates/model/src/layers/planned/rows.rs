@@ -6,9 +6,10 @@ use dtatrans_precision::compensation::Compensation;
 use dtatrans_precision::importance::LayerGain;
 use dtatrans_precision::{Bits, Plan, Tier};
 
-use super::Record;
 use super::prepare::Codes;
+use super::{Record, Structure};
 use crate::Encoding;
+use crate::layers::rotary::Turns;
 
 /// One sequence of a batch on its way through the layers.
 pub(super) struct Sequence<'a> {
@@ -19,6 +20,8 @@ pub(super) struct Sequence<'a> {
     protected: &'a [bool],
     pub(super) scores: Vec<f32>,
     gone: Vec<bool>,
+    /// Where positions turn queries and keys: one row per token.
+    pub(super) turns: Option<Turns>,
     pub(super) record: Record,
 }
 
@@ -39,8 +42,12 @@ impl<'a> Sequence<'a> {
         start: usize,
         average: usize,
         scores: Vec<f32>,
+        structure: &Structure,
     ) -> Sequence<'a> {
+        let rotary = structure.rotary.as_ref();
+        let turns = rotary.map(|r| Turns::new(r, structure.head_dim, 0..input.len()));
         Sequence {
+            turns,
             start,
             average,
             protected: &input.protected,
@@ -87,14 +94,14 @@ impl<'a> Sequence<'a> {
         zero.map(|(token, _)| token)
     }
 
-    /// Takes what its keys received at this layer, summed over `summed` heads
+    /// Takes what its keys received at this layer, each summed over so many heads
     /// and queries, into the scores.
     pub(super) fn add_gain(
         &mut self,
         plan: &Plan,
         places: &[usize],
         received: &[f32],
-        summed: usize,
+        summed: &[usize],
     ) {
         // The average's row, which comes last, is no token.
         let last = self.start + self.scores.len();
@@ -105,7 +112,7 @@ impl<'a> Sequence<'a> {
             &LayerGain {
                 received: &received[..keys.len()],
                 keys: &keys,
-                summed,
+                summed: &summed[..keys.len()],
                 tiers: self.record.tiers.last().map_or(&[], Vec::as_slice),
             },
         );

@@ -1,0 +1,332 @@
+//! Attention in integers: the heads of one sequence that share keys and values.
+
+use std::ops::Range;
+
+use dtatrans_kernels::Lhs;
+use dtatrans_kernels::vector::{self, ZERO_POINT};
+use dtatrans_precision::workload::rotation_block;
+use dtatrans_precision::{Bits, trace};
+use rayon::prelude::*;
+
+use super::PlannedLayers;
+use super::rows::{Rows, Sequence};
+
+/// Queries under a causal mask that are multiplied with keys at once: keys
+/// behind all of them are passed over.
+const BLOCK: usize = 64;
+
+/// What one query head of one sequence gives.
+struct HeadOutput {
+    /// (queries, head_dim).
+    context: Vec<f32>,
+    /// Probability that each key received, summed over the queries.
+    received: Vec<f32>,
+    unsure_queries: u32,
+}
+
+/// Queries, keys and values of one sequence, side by side for all heads.
+struct Operands<'a> {
+    /// (queries, heads x head_dim).
+    query: &'a [f32],
+    /// (keys, 2 x key_value_heads x head_dim).
+    key_value: &'a [f32],
+    query_bits: &'a [Bits],
+    key_bits: &'a [Bits],
+    /// How many of the keys each query sees.
+    seen: &'a [usize],
+    score_scale: f32,
+}
+
+impl PlannedLayers {
+    /// The heads' outputs side by side, one row per query. Adds what each token
+    /// received to its importance.
+    #[expect(clippy::too_many_arguments)]
+    pub(super) fn attention(
+        &self,
+        index: usize,
+        mut query: Vec<f32>,
+        mut key_value: Vec<f32>,
+        queries: &Rows,
+        keys: &Rows,
+        sequences: &mut [Sequence],
+        with_trace: bool,
+    ) -> Vec<f32> {
+        let structure = &self.structure;
+        let (dim, shared) = (structure.head_dim, structure.key_value_heads);
+        let (wide, narrow) = (structure.query_width(), structure.key_width());
+        let (query_starts, key_starts) = (queries.starts(), keys.starts());
+        let mut seen = Vec::with_capacity(queries.len());
+        for (index, sequence) in sequences.iter().enumerate() {
+            let rows = query_starts[index]..query_starts[index + 1];
+            let columns = key_starts[index]..key_starts[index + 1];
+            self.turn(
+                sequence,
+                &queries.places[rows.clone()],
+                &mut query[rows.start * wide..],
+                wide,
+                wide,
+            );
+            self.turn(
+                sequence,
+                &keys.places[columns.clone()],
+                &mut key_value[columns.start * 2 * narrow..],
+                2 * narrow,
+                narrow,
+            );
+            let places = &keys.places[columns];
+            seen.extend(
+                queries.places[rows]
+                    .iter()
+                    .map(|place| match structure.causal {
+                        true => places.partition_point(|key| key <= place),
+                        false => places.len(),
+                    }),
+            );
+        }
+        let outputs: Vec<HeadOutput> = (0..sequences.len() * shared)
+            .into_par_iter()
+            .flat_map_iter(|job| {
+                let (sequence, head) = (job / shared, job % shared);
+                let rows = query_starts[sequence]..query_starts[sequence + 1];
+                let columns = key_starts[sequence]..key_starts[sequence + 1];
+                let operands = Operands {
+                    query: &query[rows.start * wide..rows.end * wide],
+                    key_value: &key_value[columns.start * 2 * narrow..columns.end * 2 * narrow],
+                    query_bits: &queries.bits[rows.clone()],
+                    key_bits: &keys.bits[columns],
+                    seen: &seen[rows],
+                    score_scale: structure.score_scale(index),
+                };
+                self.attend(&operands, head)
+            })
+            .collect();
+
+        let mut context = vec![0.0; query.len()];
+        for (index, sequence) in sequences.iter_mut().enumerate() {
+            let outputs = &outputs[index * structure.heads..(index + 1) * structure.heads];
+            let rows = query_starts[index]..query_starts[index + 1];
+            for (head, output) in outputs.iter().enumerate() {
+                let rows = context[rows.start * wide..rows.end * wide].chunks_exact_mut(wide);
+                for (row, part) in rows.zip(output.context.chunks_exact(dim)) {
+                    row[head * dim..(head + 1) * dim].copy_from_slice(part);
+                }
+            }
+            let columns = key_starts[index]..key_starts[index + 1];
+            let mut received = vec![0.0; columns.len()];
+            for output in outputs {
+                for (sum, value) in received.iter_mut().zip(&output.received) {
+                    *sum += value;
+                }
+            }
+            let seen = &seen[rows];
+            let summed: Vec<usize> = (0..columns.len())
+                .map(|key| {
+                    let blind = seen.partition_point(|&seen| seen <= key);
+                    structure.heads * (seen.len() - blind)
+                })
+                .collect();
+            let places = &keys.places[columns];
+            sequence.add_gain(&self.plan, places, &received, &summed);
+            if with_trace {
+                sequence.record.trace.push(trace::Layer {
+                    tiers: sequence.record.tiers.last().cloned().unwrap_or_default(),
+                    importance: sequence.scores.clone(),
+                    heads: outputs.iter().map(HeadOutput::trace).collect(),
+                });
+            }
+        }
+        context
+    }
+
+    /// Turns the first `width` values of the rows at `places` of a sequence by
+    /// their positions, and rotates what could not be rotated before.
+    fn turn(
+        &self,
+        sequence: &Sequence,
+        places: &[usize],
+        rows: &mut [f32],
+        stride: usize,
+        width: usize,
+    ) {
+        let Some(turns) = &sequence.turns else {
+            return;
+        };
+        let isa = self.quantizers.isa;
+        for (place, row) in places.iter().zip(rows.chunks_exact_mut(stride)) {
+            turns.turn(isa, place - sequence.start, &mut row[..width]);
+            self.quantizers
+                .rotate(&mut row[..width], rotation_block(self.structure.head_dim));
+        }
+    }
+
+    /// The query heads of one sequence that share the key and value head
+    /// `shared`.
+    fn attend(&self, operands: &Operands, shared: usize) -> Vec<HeadOutput> {
+        let Operands {
+            query,
+            key_value,
+            query_bits,
+            key_bits,
+            seen,
+            score_scale,
+        } = *operands;
+        let structure = &self.structure;
+        let gemm = &self.quantizers.gemm;
+        let isa = self.quantizers.isa;
+        let (m, n, dim) = (query_bits.len(), key_bits.len(), structure.head_dim);
+        let (wide, narrow) = (structure.query_width(), structure.key_width());
+
+        // One scale per token and head.
+        let offset = |row: &[f32], bits, codes: &mut [u8]| {
+            vector::quantize_offset(isa, row, self.quantizers.symmetric(bits), codes)
+        };
+        let signed = |row: &[f32], bits, codes: &mut [i8]| {
+            vector::quantize_symmetric(isa, row, self.quantizers.symmetric(bits), codes)
+        };
+        let channels = shared * dim..(shared + 1) * dim;
+        let values = channels.start + narrow..channels.end + narrow;
+        let (key_codes, key_scales) =
+            quantize_heads(key_value, 2 * narrow, channels, key_bits, signed);
+        let (value_codes, value_scales) =
+            quantize_heads(key_value, 2 * narrow, values, key_bits, signed);
+        let heads = shared * structure.group()..(shared + 1) * structure.group();
+        let queries: Vec<_> = heads
+            .map(|head| {
+                let channels = head * dim..(head + 1) * dim;
+                quantize_heads(query, wide, channels, query_bits, offset)
+            })
+            .collect();
+        let mut outputs: Vec<HeadOutput> = queries
+            .iter()
+            .map(|_| HeadOutput {
+                context: Vec::with_capacity(m * dim),
+                received: vec![0.0; n],
+                unsure_queries: 0,
+            })
+            .collect();
+
+        let zeros = vec![0.0; n];
+        let mut row = vec![0.0; n];
+        let block = if structure.causal { BLOCK } else { m.max(1) };
+        for begin in (0..m).step_by(block) {
+            let end = m.min(begin + block);
+            let n = seen[end - 1];
+            let keys = gemm.pack(&key_codes[..n * dim], n, dim);
+            let values = gemm.pack_transposed(&value_codes[..n * dim], dim, n);
+            let mut sums = vec![0; (end - begin) * n];
+            let mut probability_codes = vec![0u8; (end - begin) * n];
+            let mut probability_scales = Vec::with_capacity(end - begin);
+            let mut context = vec![0; (end - begin) * dim];
+            for ((query_codes, query_scales), output) in queries.iter().zip(&mut outputs) {
+                let lhs = Lhs {
+                    codes: &query_codes[begin * dim..end * dim],
+                    zero_point: ZERO_POINT,
+                };
+                gemm.multiply(lhs, &keys, &mut sums);
+                probability_scales.clear();
+                let rows = sums
+                    .chunks_exact(n)
+                    .zip(probability_codes.chunks_exact_mut(n));
+                for (i, (sums, codes)) in (begin..end).zip(rows) {
+                    let seen = seen[i];
+                    let row = &mut row[..seen];
+                    let scales = &key_scales[..seen];
+                    vector::dequantize(
+                        isa,
+                        &sums[..seen],
+                        query_scales[i],
+                        scales,
+                        &zeros[..seen],
+                        row,
+                    );
+                    vector::softmax(isa, row, score_scale);
+                    let mut largest = 0.0f32;
+                    // The values' scales go into the probabilities, so that the
+                    // sum over tokens of different scales is one of plain
+                    // integers.
+                    for ((probability, received), scale) in
+                        row.iter_mut().zip(&mut output.received).zip(&value_scales)
+                    {
+                        *received += *probability;
+                        largest = largest.max(*probability);
+                        *probability *= scale;
+                    }
+                    output.unsure_queries += u32::from(largest < trace::UNSURE_BELOW);
+                    let limit = self
+                        .plan
+                        .probability_bits
+                        .of(query_bits[i])
+                        .unsigned_limit();
+                    let (codes, unseen) = codes.split_at_mut(seen);
+                    probability_scales.push(vector::quantize_unsigned(isa, row, limit, codes));
+                    unseen.fill(0);
+                }
+                let lhs = Lhs {
+                    codes: &probability_codes,
+                    zero_point: 0,
+                };
+                gemm.multiply(lhs, &values, &mut context);
+                let rows = context.chunks_exact(dim).zip(&probability_scales);
+                output.context.extend(
+                    rows.flat_map(|(sums, scale)| sums.iter().map(move |&sum| sum as f32 * scale)),
+                );
+            }
+        }
+        if self.plan.importance.weighs_values() {
+            for output in &mut outputs {
+                weigh_by_norms(&mut output.received, &value_codes, &value_scales);
+            }
+        }
+        outputs
+    }
+}
+
+impl HeadOutput {
+    fn trace(&self) -> trace::Head {
+        let sum: f32 = self.context.iter().map(|value| value.abs()).sum();
+        trace::Head {
+            magnitude: sum / self.context.len() as f32,
+            unsure_queries: self.unsure_queries,
+        }
+    }
+}
+
+/// Multiplies what each key received by the norm of its value, relative to the
+/// mean norm.
+fn weigh_by_norms(received: &mut [f32], codes: &[i8], scales: &[f32]) {
+    let dim = codes.len() / scales.len().max(1);
+    let norms: Vec<f32> = codes
+        .chunks_exact(dim)
+        .zip(scales)
+        .map(|(row, scale)| {
+            let square: i32 = row.iter().map(|&code| i32::from(code).pow(2)).sum();
+            (square as f32).sqrt() * scale
+        })
+        .collect();
+    let mean = norms.iter().sum::<f32>() / norms.len().max(1) as f32;
+    if mean > 0.0 {
+        for (received, norm) in received.iter_mut().zip(norms) {
+            *received *= norm / mean;
+        }
+    }
+}
+
+/// Quantizes the `channels` of each row of `stride` values, at its bits, by
+/// `quantize` (row, bits, codes); gives codes and scales.
+fn quantize_heads<C: Copy + Default>(
+    rows: &[f32],
+    stride: usize,
+    channels: Range<usize>,
+    bits: &[Bits],
+    quantize: impl Fn(&[f32], Bits, &mut [C]) -> f32,
+) -> (Vec<C>, Vec<f32>) {
+    let dim = channels.len();
+    let mut codes = vec![C::default(); bits.len() * dim];
+    let scales = rows
+        .chunks_exact(stride)
+        .zip(bits)
+        .zip(codes.chunks_exact_mut(dim))
+        .map(|((row, &bits), codes)| quantize(&row[channels.clone()], bits, codes))
+        .collect();
+    (codes, scales)
+}
