@@ -12,6 +12,7 @@
 //! text is not public the decision is ours and says so.
 
 pub mod assignment;
+pub mod cache;
 pub mod calibration;
 pub mod compensation;
 mod error;

@@ -29,10 +29,25 @@
 //! r4 = 0.4
 //! r0 = 0.35
 //! compensation = "carry"        # at this layer; optional
+//! cache = { r8 = 0.2, r4 = 0.5, r0 = 0.3 }  # at this layer; optional
+//!
+//! [cache]                       # what a decoder keeps while it generates; optional
+//! policy = "attention"          # what ranks the tokens
+//! r8 = 0.1                      # shares of the tokens so far at each tier
+//! r4 = 0.6
+//! r0 = 0.3
+//! scope = "head"                # or "layer": which heads decide together
+//! first = 4                     # first tokens that stay at the upper tier
+//! newest = 64                   # newest tokens that stay there
+//! half_life = 128               # queries after which a probability counts half; 0: never
+//! key_bits = [8, 4]             # of keys at the upper and the lower tier
+//! value_bits = [8, 4]           # of values
 //! ```
 //!
 //! Keys that are not in the schema are refused. `name`, `rank`, `calibration`,
 //! `importance`, `prior`, `balance`, `group` and `round_to` may be left out.
+
+mod cache_file;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +55,8 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use self::cache_file::{CacheFile, RatioFile};
+use crate::cache::CachePlan;
 use crate::compensation::{self, Compensation};
 use crate::importance::{self, Importance};
 use crate::{Bits, Calibration, PlanError, Ratio, Tier};
@@ -86,6 +103,8 @@ pub struct Plan {
     pub protected_bits: ProtectedBits,
     /// Rows of a tile that groups of tokens are rounded up to; 1 rounds nothing.
     pub round_to: usize,
+    /// What a decoder's cache keeps; without it everything at 8 bits.
+    pub cache: Option<CachePlan>,
     /// Whether the calibration gives each token a score before the first layer.
     prior: bool,
     /// The ratio of each layer; without a prior the first is uniform.
@@ -183,6 +202,7 @@ impl Plan {
             probability_bits: ProbabilityBits::Fixed(Bits::Eight),
             protected_bits: ProtectedBits::Eight,
             round_to: 1,
+            cache: None,
             layers,
         })
     }
@@ -342,6 +362,8 @@ struct File {
     round_to: usize,
     #[serde(default)]
     layer: Vec<LayerFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheFile>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -352,6 +374,8 @@ struct LayerFile {
     r0: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compensation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cache: Option<RatioFile>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -410,11 +434,17 @@ impl From<&Plan> for File {
             },
             protected_bits: plan.protected_bits.tier().bits(),
             round_to: plan.round_to,
+            cache: plan.cache.as_ref().map(CacheFile::from),
             layer: plan
                 .layers
                 .iter()
                 .zip(&plan.exceptions)
-                .map(|(ratio, exception)| LayerFile {
+                .enumerate()
+                .map(|(index, (ratio, exception))| LayerFile {
+                    cache: plan.cache.as_ref().and_then(|cache| {
+                        let own = cache.layers[index];
+                        (own != cache.layers[0]).then(|| own.into())
+                    }),
                     r8: ratio.r8(),
                     r4: ratio.r4(),
                     r0: ratio.r0(),
@@ -474,6 +504,16 @@ impl TryFrom<File> for Plan {
                 },
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let cache = match file.cache {
+            None => match file.layer.iter().position(|layer| layer.cache.is_some()) {
+                None => None,
+                Some(layer) => {
+                    let value = format!("at layer {layer}");
+                    return Err(refuse("cache", value, "beside a [cache] for all layers"));
+                }
+            },
+            Some(cache) => Some(cache.read(&file.layer)?),
+        };
         let plan = match file.prior {
             true => Plan::with_prior(layers)?,
             false => Plan::new(layers)?,
@@ -513,6 +553,7 @@ impl TryFrom<File> for Plan {
                 bits => return Err(refuse("protected_bits", bits.to_string(), "8 or 4")),
             },
             round_to: file.round_to,
+            cache,
             ..plan
         })
     }

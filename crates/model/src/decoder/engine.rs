@@ -1,11 +1,16 @@
 //! A decoder made ready to run at one precision, and the contexts that it
 //! extends.
 
+use std::sync::Arc;
+
 use dtatrans_kernels::{F32Gemm, Isa, PackedF32};
+use dtatrans_precision::cache::CachePlan;
 
 use super::{DecoderCheckpoint, DecoderConfig};
-use crate::layers::{DenseCache, DenseLayers, Norm, add};
-use crate::{ModelError, Precision};
+use crate::layers::{
+    DenseCache, DenseLayers, Linear, Norm, PlannedHead, PlannedLayers, TieredCache, add,
+};
+use crate::{Encoding, ModelError, Precision};
 
 /// Tokens of one sequence that pass the layers at once at f32: a longer prompt
 /// passes in pieces, which keeps memory small.
@@ -15,25 +20,64 @@ const PIECE: usize = 512;
 pub struct Decoder {
     config: DecoderConfig,
     isa: Isa,
-    gemm: F32Gemm,
     embedding: Vec<f32>,
     positions: Vec<f32>,
     norm: Norm,
-    head: PackedF32,
-    no_bias: Vec<f32>,
-    layers: DenseLayers,
+    pass: Pass,
+}
+
+/// The layers and the output layer.
+enum Pass {
+    Dense {
+        layers: DenseLayers,
+        gemm: F32Gemm,
+        head: PackedF32,
+        no_bias: Vec<f32>,
+    },
+    Planned {
+        layers: Box<PlannedLayers>,
+        head: PlannedHead,
+        cache: Arc<CachePlan>,
+    },
 }
 
 /// What a decoder keeps of the tokens that one sequence has so far.
 #[derive(Clone)]
 pub struct Context {
-    cache: DenseCache,
+    cache: Cache,
+}
+
+#[derive(Clone)]
+enum Cache {
+    Dense(DenseCache),
+    Tiered(TieredCache),
 }
 
 impl Context {
     /// Tokens so far.
     pub fn tokens(&self) -> usize {
-        self.cache.tokens()
+        match &self.cache {
+            Cache::Dense(cache) => cache.tokens(),
+            Cache::Tiered(cache) => cache.tokens(),
+        }
+    }
+
+    /// Bytes of the cache, as allocated: keys and values, and under a plan their
+    /// scales and what ranks the tokens.
+    pub fn bytes(&self) -> usize {
+        match &self.cache {
+            Cache::Dense(cache) => cache.bytes(),
+            Cache::Tiered(cache) => cache.bytes(),
+        }
+    }
+
+    /// Under a plan: the tokens at the upper and at the lower tier of each layer,
+    /// a mean over the heads; at f32 none.
+    pub fn tiers(&self) -> Vec<[f64; 2]> {
+        match &self.cache {
+            Cache::Dense(_) => Vec::new(),
+            Cache::Tiered(cache) => cache.counts(),
+        }
     }
 }
 
@@ -46,46 +90,92 @@ pub struct Extension<'a> {
 }
 
 impl Decoder {
-    /// Reads a checkpoint's weights and lays them out.
+    /// Reads a checkpoint's weights and lays them out, quantized where the
+    /// precision asks for it.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] naming a tensor that is missing or unfit;
-    /// [`ModelError::Input`] at another precision than f32, which decoders cannot
-    /// run at yet.
+    /// [`ModelError::Tensor`] naming a tensor that is missing or unfit,
+    /// [`ModelError::Plan`] if the plan is for another depth or needs what a
+    /// decoder cannot do.
     pub fn new(
         checkpoint: &DecoderCheckpoint,
         precision: &Precision,
         isa: Isa,
     ) -> Result<Decoder, ModelError> {
         let config = &checkpoint.config;
-        if *precision != Precision::F32 {
-            return Err(ModelError::Input(
-                "a decoder runs at f32 only (--bits 32): plans are for encoders so far".into(),
-            ));
-        }
         let source = checkpoint.source();
         let ends = source.ends()?;
-        let layers = DenseLayers::read(&*source, isa)?;
-        let gemm = F32Gemm::new();
         let head = ends.head.as_ref().unwrap_or(&ends.embedding);
+        let pass = match precision {
+            Precision::F32 => {
+                let gemm = F32Gemm::new();
+                Pass::Dense {
+                    layers: DenseLayers::read(&*source, isa)?,
+                    head: gemm.pack(head, config.vocab_size, config.hidden_size),
+                    no_bias: vec![0.0; config.vocab_size],
+                    gemm,
+                }
+            }
+            Precision::Plan(plan) => {
+                let layers = PlannedLayers::read(&*source, config.vocab_size, plan, isa)?;
+                let linear = Linear {
+                    weight: head.clone(),
+                    bias: vec![0.0; config.vocab_size],
+                    n: config.vocab_size,
+                    k: config.hidden_size,
+                };
+                let all = || CachePlan::all_eight(config.layers);
+                Pass::Planned {
+                    head: layers.head(&linear),
+                    layers: Box::new(layers),
+                    cache: Arc::new(plan.cache.clone().unwrap_or_else(all)),
+                }
+            }
+        };
         Ok(Decoder {
-            head: gemm.pack(head, config.vocab_size, config.hidden_size),
-            no_bias: vec![0.0; config.vocab_size],
             config: config.clone(),
             isa,
-            gemm,
             embedding: ends.embedding,
             positions: ends.positions,
             norm: ends.norm,
-            layers,
+            pass,
         })
     }
 
     /// A context without tokens.
     pub fn context(&self) -> Context {
         Context {
-            cache: self.layers.cache(),
+            cache: match &self.pass {
+                Pass::Dense { layers, .. } => Cache::Dense(layers.cache()),
+                Pass::Planned { layers, cache, .. } => Cache::Tiered(layers.cache(cache)),
+            },
         }
+    }
+
+    /// Reads a text once for several ways to cache it: gives the states of its
+    /// tokens after the final norm, (tokens, hidden), and for each cache plan the
+    /// context that the text leaves.
+    ///
+    /// # Errors
+    /// As [`Decoder::extend`]; [`ModelError::Input`] at f32, where nothing is left
+    /// out of a cache.
+    pub fn read(
+        &self,
+        ids: &[u32],
+        plans: &[Arc<CachePlan>],
+    ) -> Result<(Vec<f32>, Vec<Context>), ModelError> {
+        let Pass::Planned { layers, .. } = &self.pass else {
+            let reason = "caches at tiers need a plan: at f32 they keep everything";
+            return Err(ModelError::Input(reason.into()));
+        };
+        self.check(0, ids)?;
+        let caches = plans.iter().map(|plan| layers.cache(plan)).collect();
+        let (mut states, caches) = self.read_into(layers, ids, caches, &mut |_| ());
+        self.finish(&mut states)?;
+        let context = |cache| Context {
+            cache: Cache::Tiered(cache),
+        };
+        Ok((states, caches.into_iter().map(context).collect()))
     }
 
     /// Runs the model on new tokens of several sequences. Gives the states of all
@@ -136,55 +226,133 @@ impl Decoder {
         watch: &mut dyn FnMut(&[f32]),
     ) -> Result<Vec<f32>, ModelError> {
         for extension in extensions.iter() {
-            self.check(extension)?;
+            self.check(extension.context.tokens(), extension.ids)?;
         }
-        let mut states = match extensions {
-            [one] => {
-                let mut states = Vec::with_capacity(one.ids.len() * self.config.hidden_size);
-                for ids in one.ids.chunks(PIECE) {
-                    let context = &mut *one.context;
-                    let piece = Extension { context, ids };
-                    states.extend(self.run(&mut [piece], watch));
+        let mut states = match &self.pass {
+            Pass::Dense { layers, .. } => match extensions {
+                [one] => {
+                    let mut states = Vec::with_capacity(one.ids.len() * self.config.hidden_size);
+                    for ids in one.ids.chunks(PIECE) {
+                        let context = &mut *one.context;
+                        let piece = Extension { context, ids };
+                        states.extend(self.extend_dense(layers, &mut [piece], watch));
+                    }
+                    states
                 }
-                states
-            }
-            several => self.run(several, watch),
+                several => self.extend_dense(layers, several, watch),
+            },
+            Pass::Planned { layers, .. } => self.extend_planned(layers, extensions, watch),
         };
-        if !states.iter().all(|state| state.is_finite()) {
-            return Err(ModelError::NotFinite);
-        }
-        self.norm.apply(self.isa, &mut states);
+        self.finish(&mut states)?;
         Ok(states)
     }
 
-    fn run(&self, extensions: &mut [Extension], watch: &mut dyn FnMut(&[f32])) -> Vec<f32> {
-        let width = self.config.hidden_size;
-        let row = |table: &[f32], index: usize| table[index * width..(index + 1) * width].to_vec();
-        let mut states = Vec::new();
-        for extension in extensions.iter() {
-            for (place, &id) in extension.ids.iter().enumerate() {
-                let mut state = row(&self.embedding, id as usize);
-                if !self.positions.is_empty() {
-                    let position = row(&self.positions, extension.context.tokens() + place);
-                    add(&mut state, &position);
-                }
-                states.extend(state);
-            }
+    /// The final norm.
+    fn finish(&self, states: &mut [f32]) -> Result<(), ModelError> {
+        if !states.iter().all(|state| state.is_finite()) {
+            return Err(ModelError::NotFinite);
         }
+        self.norm.apply(self.isa, states);
+        Ok(())
+    }
+
+    fn extend_dense(
+        &self,
+        layers: &DenseLayers,
+        extensions: &mut [Extension],
+        watch: &mut dyn FnMut(&[f32]),
+    ) -> Vec<f32> {
+        let mut states = self.embed_all(extensions);
         watch(&states);
         let mut sequences: Vec<_> = extensions
             .iter_mut()
-            .map(|extension| (&mut extension.context.cache, extension.ids.len()))
+            .map(|extension| match &mut extension.context.cache {
+                Cache::Dense(cache) => (cache, extension.ids.len()),
+                Cache::Tiered(_) => panic!("a context of another decoder"),
+            })
             .collect();
-        self.layers.run(&mut states, &mut sequences, watch);
+        layers.run(&mut states, &mut sequences, watch);
         states
     }
 
-    fn check(&self, extension: &Extension) -> Result<(), ModelError> {
-        if extension.ids.is_empty() {
+    /// A text that begins passes the layers as a whole, tokens behind others one
+    /// by one.
+    fn extend_planned(
+        &self,
+        layers: &PlannedLayers,
+        extensions: &mut [Extension],
+        watch: &mut dyn FnMut(&[f32]),
+    ) -> Vec<f32> {
+        let begins =
+            |extension: &Extension| extension.context.tokens() == 0 && extension.ids.len() > 1;
+        if extensions.iter().any(begins) {
+            let mut states = Vec::new();
+            for extension in extensions {
+                if !begins(extension) {
+                    let one = std::slice::from_mut(extension);
+                    states.extend(self.extend_planned(layers, one, watch));
+                    continue;
+                }
+                let cache = extension.context.tiered().clone();
+                let (own, mut caches) = self.read_into(layers, extension.ids, vec![cache], watch);
+                *extension.context.tiered() = caches.remove(0);
+                states.extend(own);
+            }
+            return states;
+        }
+        let mut states = self.embed_all(extensions);
+        watch(&states);
+        let mut sequences: Vec<_> = extensions
+            .iter_mut()
+            .map(|extension| (extension.context.tiered(), extension.ids.len()))
+            .collect();
+        layers.extend(&mut states, &mut sequences, watch);
+        states
+    }
+
+    /// The states of a whole text before the final norm, and the caches that it
+    /// goes into.
+    fn read_into(
+        &self,
+        layers: &PlannedLayers,
+        ids: &[u32],
+        caches: Vec<TieredCache>,
+        watch: &mut dyn FnMut(&[f32]),
+    ) -> (Vec<f32>, Vec<TieredCache>) {
+        // The last token must be computed, since what follows is predicted from
+        // it, and the first, where heads look that look for nothing.
+        let text = Encoding::from_ids(ids.to_vec(), vec![0; ids.len()]);
+        let mut states = self.embed(ids, 0);
+        watch(&states);
+        let record = layers.run_into(&mut states, &text, caches, watch);
+        (states, record.caches)
+    }
+
+    fn embed_all(&self, extensions: &[Extension]) -> Vec<f32> {
+        let embed = |one: &Extension| self.embed(one.ids, one.context.tokens());
+        extensions.iter().flat_map(embed).collect()
+    }
+
+    /// The states of tokens that stand from `start` on.
+    fn embed(&self, ids: &[u32], start: usize) -> Vec<f32> {
+        let width = self.config.hidden_size;
+        let row = |table: &[f32], index: usize| table[index * width..(index + 1) * width].to_vec();
+        let mut states = Vec::with_capacity(ids.len() * width);
+        for (place, &id) in ids.iter().enumerate() {
+            let mut state = row(&self.embedding, id as usize);
+            if !self.positions.is_empty() {
+                add(&mut state, &row(&self.positions, start + place));
+            }
+            states.extend(state);
+        }
+        states
+    }
+
+    fn check(&self, before: usize, ids: &[u32]) -> Result<(), ModelError> {
+        if ids.is_empty() {
             return Err(ModelError::Input("it has no token at all".into()));
         }
-        let tokens = extension.context.tokens() + extension.ids.len();
+        let tokens = before + ids.len();
         if tokens > self.config.context {
             return Err(ModelError::TooLong {
                 tokens,
@@ -192,7 +360,7 @@ impl Decoder {
             });
         }
         let rows = self.config.vocab_size;
-        match extension.ids.iter().find(|&&id| id as usize >= rows) {
+        match ids.iter().find(|&&id| id as usize >= rows) {
             Some(id) => Err(ModelError::Input(format!(
                 "token id {id}: the model embeds {rows}"
             ))),
@@ -203,15 +371,33 @@ impl Decoder {
     /// One logit per token of the vocabulary for each row of states after the
     /// final norm: (rows, vocabulary).
     pub fn logits(&self, states: &[f32]) -> Vec<f32> {
-        let rows = states.len() / self.config.hidden_size;
-        let mut logits = vec![0.0; rows * self.config.vocab_size];
-        self.gemm
-            .multiply(states, &self.head, &self.no_bias, &mut logits);
-        logits
+        match &self.pass {
+            Pass::Dense {
+                gemm,
+                head,
+                no_bias,
+                ..
+            } => {
+                let rows = states.len() / self.config.hidden_size;
+                let mut logits = vec![0.0; rows * self.config.vocab_size];
+                gemm.multiply(states, head, no_bias, &mut logits);
+                logits
+            }
+            Pass::Planned { layers, head, .. } => layers.apply(head, states),
+        }
     }
 
     /// Sizes and choices of the model.
     pub fn config(&self) -> &DecoderConfig {
         &self.config
+    }
+}
+
+impl Context {
+    fn tiered(&mut self) -> &mut TieredCache {
+        match &mut self.cache {
+            Cache::Tiered(cache) => cache,
+            Cache::Dense(_) => panic!("a context of another decoder"),
+        }
     }
 }

@@ -49,6 +49,15 @@ impl DenseCache {
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
     }
+
+    /// Bytes of keys and values, as allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        let heads = self.heads.iter();
+        let floats: usize = heads
+            .map(|(keys, values)| keys.capacity() + values.capacity())
+            .sum();
+        floats * size_of::<f32>()
+    }
 }
 
 impl DenseLayers {

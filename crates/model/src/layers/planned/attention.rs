@@ -9,6 +9,7 @@ use dtatrans_precision::{Bits, trace};
 use rayon::prelude::*;
 
 use super::PlannedLayers;
+use super::cache::{Arithmetic, NewTokens, stored};
 use super::rows::{Rows, Sequence};
 
 /// Queries under a causal mask that are multiplied with keys at once: keys
@@ -24,6 +25,23 @@ struct HeadOutput {
     unsure_queries: u32,
 }
 
+/// What the query heads that share keys and values give.
+struct SharedOutput {
+    heads: Vec<HeadOutput>,
+    kept: Option<Kept>,
+}
+
+/// What a cache needs of one key-value head.
+struct Kept {
+    key_codes: Vec<i8>,
+    key_scales: Vec<f32>,
+    value_codes: Vec<i8>,
+    value_scales: Vec<f32>,
+    /// For each decay: the probability that each key received, summed over the
+    /// query heads and, with the decay's weights, over the queries.
+    received: Vec<Vec<f32>>,
+}
+
 /// Queries, keys and values of one sequence, side by side for all heads.
 struct Operands<'a> {
     /// (queries, heads x head_dim).
@@ -34,6 +52,11 @@ struct Operands<'a> {
     key_bits: &'a [Bits],
     /// How many of the keys each query sees.
     seen: &'a [usize],
+    /// How many queries came behind each one.
+    ages: &'a [usize],
+    /// Of the caches that want keys and values: how the weights of queries fall
+    /// with their age.
+    decays: &'a [f32],
     score_scale: f32,
 }
 
@@ -43,7 +66,7 @@ impl PlannedLayers {
     #[expect(clippy::too_many_arguments)]
     pub(super) fn attention(
         &self,
-        index: usize,
+        index_of_layer: usize,
         mut query: Vec<f32>,
         mut key_value: Vec<f32>,
         queries: &Rows,
@@ -83,9 +106,19 @@ impl PlannedLayers {
                     }),
             );
         }
-        let outputs: Vec<HeadOutput> = (0..sequences.len() * shared)
+        let ages: Vec<usize> = sequences
+            .iter()
+            .zip(query_starts.windows(2))
+            .flat_map(|(sequence, rows)| {
+                let last = sequence.start + sequence.scores.len() - 1;
+                let places = queries.places[rows[0]..rows[1]].iter();
+                places.map(move |place| last.saturating_sub(*place))
+            })
+            .collect();
+        let decays: Vec<Vec<f32>> = sequences.iter().map(Sequence::decays).collect();
+        let shared_outputs: Vec<SharedOutput> = (0..sequences.len() * shared)
             .into_par_iter()
-            .flat_map_iter(|job| {
+            .map(|job| {
                 let (sequence, head) = (job / shared, job % shared);
                 let rows = query_starts[sequence]..query_starts[sequence + 1];
                 let columns = key_starts[sequence]..key_starts[sequence + 1];
@@ -94,12 +127,19 @@ impl PlannedLayers {
                     key_value: &key_value[columns.start * 2 * narrow..columns.end * 2 * narrow],
                     query_bits: &queries.bits[rows.clone()],
                     key_bits: &keys.bits[columns],
-                    seen: &seen[rows],
-                    score_scale: structure.score_scale(index),
+                    seen: &seen[rows.clone()],
+                    ages: &ages[rows],
+                    decays: &decays[sequence],
+                    score_scale: structure.score_scale(index_of_layer),
                 };
                 self.attend(&operands, head)
             })
             .collect();
+        let (outputs, kept): (Vec<_>, Vec<_>) = shared_outputs
+            .into_iter()
+            .map(|output| (output.heads, output.kept))
+            .unzip();
+        let outputs: Vec<HeadOutput> = outputs.into_iter().flatten().collect();
 
         let mut context = vec![0.0; query.len()];
         for (index, sequence) in sequences.iter_mut().enumerate() {
@@ -125,6 +165,18 @@ impl PlannedLayers {
                     structure.heads * (seen.len() - blind)
                 })
                 .collect();
+            let kept: Vec<&Kept> = kept[index * shared..(index + 1) * shared]
+                .iter()
+                .flatten()
+                .collect();
+            self.fill_caches(
+                index_of_layer,
+                sequence,
+                &keys.places[columns.clone()],
+                &keys.bits[columns.clone()],
+                &kept,
+                &decays[index],
+            );
             let places = &keys.places[columns];
             sequence.add_gain(&self.plan, places, &received, &summed);
             if with_trace {
@@ -136,6 +188,64 @@ impl PlannedLayers {
             }
         }
         context
+    }
+
+    /// Gives a layer's keys and values to the caches of a sequence.
+    fn fill_caches(
+        &self,
+        layer: usize,
+        sequence: &mut Sequence,
+        places: &[usize],
+        bits: &[Bits],
+        kept: &[&Kept],
+        decays: &[f32],
+    ) {
+        if kept.is_empty() {
+            return;
+        }
+        let dim = self.structure.head_dim;
+        let codes = |of: fn(&Kept) -> &[i8]| -> Vec<i8> {
+            let token = |token: usize| {
+                let heads = kept.iter();
+                heads.flat_map(move |head| &of(head)[token * dim..(token + 1) * dim])
+            };
+            (0..places.len()).flat_map(token).copied().collect()
+        };
+        let scales = |of: fn(&Kept) -> &[f32]| -> Vec<f32> {
+            let token = |token: usize| kept.iter().map(move |head| of(head)[token]);
+            (0..places.len()).flat_map(token).collect()
+        };
+        let (keys, values) = (codes(|k| &k.key_codes), codes(|k| &k.value_codes));
+        let key_scales = scales(|k| &k.key_scales);
+        let value_scales = scales(|k| &k.value_scales);
+        let news = NewTokens {
+            keys: &keys,
+            values: &values,
+            key_scales: &key_scales,
+            value_scales: &value_scales,
+            bits,
+        };
+        let positions: Vec<usize> = places.iter().map(|place| place - sequence.start).collect();
+        let tokens = sequence.scores.len();
+        let by = self.arithmetic(layer);
+        for cache in &mut sequence.record.caches {
+            let decay = cache.plan().decay();
+            let which = decays.iter().position(|&known| known == decay);
+            let received: Vec<&[f32]> = kept
+                .iter()
+                .map(|head| &head.received[which.expect("every cache was asked")][..])
+                .collect();
+            cache.fill(layer, tokens, &positions, &news, &received, &by);
+        }
+    }
+
+    /// How a layer's codes are made and multiplied.
+    pub(super) fn arithmetic(&self, layer: usize) -> Arithmetic {
+        Arithmetic {
+            isa: self.quantizers.isa,
+            four: self.quantizers.symmetric(Bits::Four),
+            score_scale: self.structure.score_scale(layer),
+        }
     }
 
     /// Turns the first `width` values of the rows at `places` of a sequence by
@@ -161,13 +271,15 @@ impl PlannedLayers {
 
     /// The query heads of one sequence that share the key and value head
     /// `shared`.
-    fn attend(&self, operands: &Operands, shared: usize) -> Vec<HeadOutput> {
+    fn attend(&self, operands: &Operands, shared: usize) -> SharedOutput {
         let Operands {
             query,
             key_value,
             query_bits,
             key_bits,
             seen,
+            ages,
+            decays,
             score_scale,
         } = *operands;
         let structure = &self.structure;
@@ -185,10 +297,17 @@ impl PlannedLayers {
         };
         let channels = shared * dim..(shared + 1) * dim;
         let values = channels.start + narrow..channels.end + narrow;
-        let (key_codes, key_scales) =
+        let (key_codes, mut key_scales) =
             quantize_heads(key_value, 2 * narrow, channels, key_bits, signed);
-        let (value_codes, value_scales) =
+        let (value_codes, mut value_scales) =
             quantize_heads(key_value, 2 * narrow, values, key_bits, signed);
+        if structure.causal {
+            // As a cache stores them, so that what is read at once and what is
+            // read from a cache give the same.
+            for scale in key_scales.iter_mut().chain(&mut value_scales) {
+                *scale = stored(*scale).to_f32();
+            }
+        }
         let heads = shared * structure.group()..(shared + 1) * structure.group();
         let queries: Vec<_> = heads
             .map(|head| {
@@ -205,6 +324,7 @@ impl PlannedLayers {
             })
             .collect();
 
+        let mut decayed = vec![vec![0.0; n]; decays.len()];
         let zeros = vec![0.0; n];
         let mut row = vec![0.0; n];
         let block = if structure.causal { BLOCK } else { m.max(1) };
@@ -241,6 +361,12 @@ impl PlannedLayers {
                     );
                     vector::softmax(isa, row, score_scale);
                     let mut largest = 0.0f32;
+                    for (decayed, decay) in decayed.iter_mut().zip(decays) {
+                        let weight = decay.powi(ages[i] as i32);
+                        for (sum, probability) in decayed.iter_mut().zip(&*row) {
+                            *sum += weight * probability;
+                        }
+                    }
                     // The values' scales go into the probabilities, so that the
                     // sum over tokens of different scales is one of plain
                     // integers.
@@ -277,7 +403,16 @@ impl PlannedLayers {
                 weigh_by_norms(&mut output.received, &value_codes, &value_scales);
             }
         }
-        outputs
+        SharedOutput {
+            heads: outputs,
+            kept: (!decays.is_empty()).then_some(Kept {
+                key_codes,
+                key_scales,
+                value_codes,
+                value_scales,
+                received: decayed,
+            }),
+        }
     }
 }
 

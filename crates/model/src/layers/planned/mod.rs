@@ -9,16 +9,22 @@
 
 mod attention;
 mod balance;
+mod cache;
 mod calibrate;
 mod change;
+mod decode;
 mod prepare;
 mod rows;
 
+use std::sync::Arc;
+
 use dtatrans_kernels::Isa;
+use dtatrans_precision::cache::CachePlan;
 use dtatrans_precision::compensation::Change;
 use dtatrans_precision::workload::rotation_block;
 use dtatrans_precision::{Bits, Calibration, Plan, PlanError, Tier, trace};
 
+pub(crate) use self::cache::TieredCache;
 use self::change::{AverageChanges, Estimator};
 use self::prepare::{Preparation, Quantized, Quantizers};
 use self::rows::{LayerRows, Sequence, gather, select, select_codes};
@@ -61,6 +67,8 @@ pub(crate) struct Record {
     pub(crate) read_out: Vec<bool>,
     /// One entry per layer; empty if not asked for.
     pub(crate) trace: Vec<trace::Layer>,
+    /// The caches that were to be filled.
+    pub(crate) caches: Vec<TieredCache>,
 }
 
 /// A layer halfway: the attention has run.
@@ -157,10 +165,39 @@ impl PlannedLayers {
         states: &mut Vec<f32>,
         batch: &[&Encoding],
         with_trace: bool,
+        after: impl FnMut(&[f32]),
+    ) -> Vec<Record> {
+        let sequences = self.sequences(states, batch);
+        self.run_sequences(states, sequences, with_trace, after)
+    }
+
+    /// As [`PlannedLayers::run`] on one text, whose keys and values go into
+    /// `caches`, which come back in the record.
+    pub(crate) fn run_into(
+        &self,
+        states: &mut Vec<f32>,
+        text: &Encoding,
+        caches: Vec<TieredCache>,
+        after: impl FnMut(&[f32]),
+    ) -> Record {
+        let mut sequences = self.sequences(states, &[text]);
+        sequences[0].record.caches = caches;
+        let mut records = self.run_sequences(states, sequences, false, after);
+        let mut record = records.pop().expect("one sequence ran");
+        for cache in &mut record.caches {
+            cache.advance(text.len());
+        }
+        record
+    }
+
+    fn run_sequences(
+        &self,
+        states: &mut Vec<f32>,
+        mut sequences: Vec<Sequence>,
+        with_trace: bool,
         mut after: impl FnMut(&[f32]),
     ) -> Vec<Record> {
-        let end = states.len();
-        let mut sequences = self.sequences(states, batch);
+        let end = states.len() - sequences.len() * self.structure.hidden;
         for index in 0..self.layers.len() {
             self.run_layer(index, states, &mut sequences, with_trace);
             after(&states[..end]);
@@ -319,6 +356,37 @@ impl PlannedLayers {
         for (&place, row) in places.zip(computed.chunks_exact(width)) {
             states[place * width..(place + 1) * width].copy_from_slice(row);
         }
+    }
+}
+
+/// A linear layer on top of the layers, whose inputs are computed at 8 bits.
+pub(crate) struct PlannedHead {
+    input: Preparation,
+    weights: Quantized,
+}
+
+impl PlannedLayers {
+    /// Quantizes a linear layer for what stands on top of these layers.
+    pub(crate) fn head(&self, linear: &Linear) -> PlannedHead {
+        let input = self.quantizers.preparation(linear.k, None);
+        PlannedHead {
+            weights: self.quantizers.weights(&[linear], &input),
+            input,
+        }
+    }
+
+    /// What such a layer makes of rows.
+    pub(crate) fn apply(&self, head: &PlannedHead, rows: &[f32]) -> Vec<f32> {
+        let width = head.weights.k();
+        let bits = vec![Bits::Eight; rows.len() / width];
+        let by = &self.quantizers;
+        let codes = by.quantize(rows.to_vec(), width, &bits, &head.input);
+        by.linear(&codes, &head.weights)
+    }
+
+    /// An empty cache of a plan for these layers.
+    pub(crate) fn cache(&self, plan: &Arc<CachePlan>) -> TieredCache {
+        TieredCache::new(plan, &self.structure)
     }
 }
 

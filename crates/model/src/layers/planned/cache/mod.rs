@@ -1,0 +1,618 @@
+//! The cache of one sequence: keys and values at the tiers that a plan gives
+//! them.
+
+mod rows;
+
+use std::sync::Arc;
+
+use dtatrans_kernels::Isa;
+use dtatrans_kernels::vector::{self, Symmetric};
+use dtatrans_precision::Bits;
+use dtatrans_precision::cache::{CachePlan, CachedToken, Scope, Widths};
+use half::f16;
+use rayon::prelude::*;
+
+use self::rows::Rows;
+use super::Structure;
+
+/// What one sequence keeps of its tokens' keys and values.
+#[derive(Clone)]
+pub(crate) struct TieredCache {
+    plan: Arc<CachePlan>,
+    /// By age, from 1: the weights of all queries that could see such a token. The
+    /// last one holds for older tokens too.
+    queries: Arc<[f32]>,
+    layers: Vec<LayerCache>,
+    /// Where leaving cascades: what each token received at the layers so far; not
+    /// a number once it has left one.
+    standing: Vec<f32>,
+    tokens: usize,
+}
+
+/// One layer: a unit for each set of heads that decide together.
+#[derive(Clone)]
+struct LayerCache {
+    units: Vec<Unit>,
+}
+
+#[derive(Clone)]
+struct Unit {
+    upper: Tier,
+    lower: Tier,
+}
+
+/// The tokens of one tier, in slots.
+#[derive(Clone)]
+struct Tier {
+    widths: Widths,
+    /// One per head.
+    heads: Vec<KeysValues>,
+    positions: Vec<u32>,
+    received: Vec<f32>,
+}
+
+#[derive(Clone)]
+struct KeysValues {
+    keys: Rows,
+    values: Rows,
+}
+
+/// Keys and values of new tokens at all key-value heads.
+#[derive(Clone, Copy)]
+pub(super) struct NewTokens<'a> {
+    /// (tokens, key_value_heads x head_dim) each.
+    pub(super) keys: &'a [i8],
+    pub(super) values: &'a [i8],
+    /// (tokens, key_value_heads) each.
+    pub(super) key_scales: &'a [f32],
+    pub(super) value_scales: &'a [f32],
+    /// One per token.
+    pub(super) bits: &'a [Bits],
+}
+
+/// Queries of one new token.
+#[derive(Clone, Copy)]
+pub(super) struct Query<'a> {
+    /// (heads, head_dim).
+    pub(super) codes: &'a [i8],
+    /// One per head.
+    pub(super) scales: &'a [f32],
+    /// The largest code of its probabilities.
+    pub(super) probability_limit: u32,
+}
+
+/// How codes are made and multiplied.
+#[derive(Clone, Copy)]
+pub(super) struct Arithmetic {
+    pub(super) isa: Isa,
+    /// What makes 4-bit codes.
+    pub(super) four: Symmetric,
+    pub(super) score_scale: f32,
+}
+
+/// What one query head gives.
+struct Attended {
+    context: Vec<f32>,
+    /// By slot, the upper tier's first.
+    received: Vec<f32>,
+}
+
+impl TieredCache {
+    /// An empty cache.
+    pub(crate) fn new(plan: &Arc<CachePlan>, structure: &Structure) -> TieredCache {
+        let heads = structure.key_value_heads;
+        let (units, together) = match plan.scope {
+            Scope::Head => (heads, 1),
+            Scope::Layer => (1, heads),
+        };
+        let dim = structure.head_dim;
+        let unit = Unit {
+            upper: Tier::new(plan.upper, together, dim),
+            lower: Tier::new(plan.lower, together, dim),
+        };
+        let layer = LayerCache {
+            units: vec![unit; units],
+        };
+        TieredCache {
+            plan: plan.clone(),
+            queries: weights_by_age(plan.decay()),
+            layers: vec![layer; structure.layers],
+            standing: Vec::new(),
+            tokens: 0,
+        }
+    }
+
+    /// Tokens so far, those that are gone included.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Counts new tokens once all layers have them.
+    pub(super) fn advance(&mut self, tokens: usize) {
+        self.tokens += tokens;
+    }
+
+    /// The plan that the cache follows.
+    pub(super) fn plan(&self) -> &CachePlan {
+        &self.plan
+    }
+
+    /// Takes in a layer's keys and values of a text of `tokens` that was read at
+    /// once: `positions` are the tokens that have some, `received` what each
+    /// received at each key-value head, older queries counting less as the plan
+    /// says.
+    pub(super) fn fill(
+        &mut self,
+        layer: usize,
+        tokens: usize,
+        positions: &[usize],
+        news: &NewTokens,
+        received: &[&[f32]],
+        by: &Arithmetic,
+    ) {
+        let mut standing = std::mem::take(&mut self.standing);
+        let units = self.layers[layer].units.len();
+        let together = received.len() / units;
+        for unit in 0..units {
+            let heads = unit * together..(unit + 1) * together;
+            let mut own = vec![0.0; positions.len()];
+            for received in &received[heads.clone()] {
+                for (sum, received) in own.iter_mut().zip(*received) {
+                    *sum += received;
+                }
+            }
+            let ranks = self.ranks(&mut standing, layer, tokens, positions, &own);
+            let [upper, lower] = self.share_out(layer, tokens, positions, news.bits, &ranks);
+            let own_unit = &mut self.layers[layer].units[unit];
+            for (tier, chosen) in [(&mut own_unit.upper, &upper), (&mut own_unit.lower, &lower)] {
+                tier.reserve(chosen.len());
+                for &token in chosen {
+                    let position = positions[token];
+                    tier.push(news, token, heads.clone(), position, own[token], by);
+                }
+            }
+            if self.plan.policy.cascades() {
+                let kept = upper.iter().chain(&lower).map(|&token| positions[token]);
+                leave_all_but(&mut standing, kept);
+            }
+        }
+        self.standing = standing;
+    }
+
+    /// The outputs of all heads for a new token, whose keys and values, the
+    /// `token`th of the new ones, go into the cache before.
+    pub(super) fn attend(
+        &mut self,
+        layer: usize,
+        query: &Query,
+        news: &NewTokens,
+        token: usize,
+        by: &Arithmetic,
+    ) -> Vec<f32> {
+        let position = self.tokens + token;
+        let heads = query.scales.len();
+        let shared = news.key_scales.len() / news.bits.len();
+        let units = &mut self.layers[layer].units;
+        let together = shared / units.len();
+        for (index, unit) in units.iter_mut().enumerate() {
+            let heads = index * together..(index + 1) * together;
+            let tier = match news.bits[token] {
+                Bits::Eight => &mut unit.upper,
+                _ => &mut unit.lower,
+            };
+            tier.push(news, token, heads, position, 0.0, by);
+        }
+        let dim = query.codes.len() / heads;
+        let attended: Vec<Attended> = (0..heads)
+            .into_par_iter()
+            .with_min_len(2)
+            .map(|head| {
+                let shared = head * shared / heads;
+                let unit = &units[shared / together];
+                let codes = &query.codes[head * dim..(head + 1) * dim];
+                let scale = query.scales[head];
+                unit.attend(shared % together, codes, scale, query.probability_limit, by)
+            })
+            .collect();
+        if !self.plan.keeps_all() {
+            self.settle(layer, position + 1, &attended, by);
+        }
+        attended.into_iter().flat_map(|head| head.context).collect()
+    }
+
+    /// Takes what the slots of a layer received from the newest token and brings
+    /// the tiers back to their places.
+    fn settle(&mut self, layer: usize, tokens: usize, attended: &[Attended], by: &Arithmetic) {
+        let mut standing = std::mem::take(&mut self.standing);
+        let units = self.layers[layer].units.len();
+        let decay = self.plan.decay();
+        for (index, attended) in attended.chunks_exact(attended.len() / units).enumerate() {
+            self.layers[layer].units[index].age(decay, attended);
+            let unit = &self.layers[layer].units[index];
+            let positions: Vec<usize> = unit.positions().collect();
+            let received: Vec<f32> = unit.received().collect();
+            let ranks = self.ranks(&mut standing, layer, tokens, &positions, &received);
+            self.move_down(layer, index, tokens, ranks, by);
+            if self.plan.policy.cascades() {
+                let unit = &self.layers[layer].units[index];
+                leave_all_but(&mut standing, unit.positions());
+            }
+        }
+        self.standing = standing;
+    }
+
+    /// What tokens at these positions are worth; infinite where they are
+    /// protected.
+    fn ranks(
+        &self,
+        standing: &mut Vec<f32>,
+        layer: usize,
+        tokens: usize,
+        positions: &[usize],
+        received: &[f32],
+    ) -> Vec<f32> {
+        let cascades = self.plan.policy.cascades();
+        if cascades {
+            if layer == 0 {
+                standing.clear();
+                standing.resize(tokens, 0.0);
+            }
+            for (&position, received) in positions.iter().zip(received) {
+                standing[position] += received;
+            }
+        }
+        let rank = |(&position, &received): (&usize, &f32)| {
+            if self.plan.protects(position, tokens) {
+                return f32::INFINITY;
+            }
+            let received = match cascades {
+                true => standing[position],
+                false => received,
+            };
+            if received.is_nan() {
+                return f32::NEG_INFINITY;
+            }
+            let age = tokens - position;
+            let queries = self.queries[age.min(self.queries.len()) - 1];
+            self.plan.policy.rank(&CachedToken {
+                position,
+                received,
+                queries,
+            })
+        };
+        positions.iter().zip(received).map(rank).collect()
+    }
+
+    /// Which of the tokens of a text that was read at once go to the upper and to
+    /// the lower tier, in order of their places.
+    fn share_out(
+        &self,
+        layer: usize,
+        tokens: usize,
+        positions: &[usize],
+        bits: &[Bits],
+        ranks: &[f32],
+    ) -> [Vec<usize>; 2] {
+        let places = self.plan.places(layer, tokens);
+        // Best first; among equals the newer.
+        let mut order: Vec<usize> = (0..positions.len()).collect();
+        order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(b.cmp(&a)));
+        let (mut upper, mut lower) = (Vec::new(), Vec::new());
+        for token in order {
+            if ranks[token] == f32::NEG_INFINITY {
+                continue;
+            }
+            if bits[token] == Bits::Eight && upper.len() < places.upper {
+                upper.push(token);
+            } else if upper.len() + lower.len() < places.upper + places.lower {
+                lower.push(token);
+            }
+        }
+        upper.sort_unstable();
+        lower.sort_unstable();
+        [upper, lower]
+    }
+
+    /// Moves the least of a unit's tokens down until every tier has its places.
+    fn move_down(
+        &mut self,
+        layer: usize,
+        unit: usize,
+        tokens: usize,
+        mut ranks: Vec<f32>,
+        by: &Arithmetic,
+    ) {
+        let places = self.plan.places(layer, tokens);
+        let Unit { upper, lower } = &mut self.layers[layer].units[unit];
+        let mut lower_ranks = ranks.split_off(upper.len());
+        let mut upper_ranks = ranks;
+        let gone = |ranks: &[f32]| ranks.contains(&f32::NEG_INFINITY);
+        while upper.len() > places.upper || gone(&upper_ranks) {
+            let Some(slot) = least(&upper_ranks, &upper.positions) else {
+                break;
+            };
+            lower.take_down(upper, slot, by);
+            lower_ranks.push(upper_ranks.swap_remove(slot));
+        }
+        while upper.len() + lower.len() > places.upper + places.lower || gone(&lower_ranks) {
+            let Some(slot) = least(&lower_ranks, &lower.positions) else {
+                break;
+            };
+            lower.remove(slot);
+            lower_ranks.swap_remove(slot);
+        }
+    }
+
+    /// Bytes of codes, scales, positions and what tokens received, as allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        let units = self.layers.iter().flat_map(|layer| &layer.units);
+        let ranked = !self.plan.keeps_all();
+        units
+            .map(|unit| unit.upper.bytes(ranked) + unit.lower.bytes(ranked))
+            .sum()
+    }
+
+    /// Tokens at the upper and at the lower tier of each layer, a mean over its
+    /// heads.
+    pub(crate) fn counts(&self) -> Vec<[f64; 2]> {
+        let mean = |layer: &LayerCache, tier: &dyn Fn(&Unit) -> usize| {
+            let sum: usize = layer.units.iter().map(tier).sum();
+            sum as f64 / layer.units.len() as f64
+        };
+        let counts = |layer| {
+            [
+                mean(layer, &|unit| unit.upper.len()),
+                mean(layer, &|unit| unit.lower.len()),
+            ]
+        };
+        self.layers.iter().map(counts).collect()
+    }
+}
+
+/// The slot of the least rank, among equals that of the oldest token; none where
+/// all are protected.
+fn least(ranks: &[f32], positions: &[u32]) -> Option<usize> {
+    let slots = (0..ranks.len()).filter(|&slot| ranks[slot] != f32::INFINITY);
+    slots.min_by(|&a, &b| {
+        let by_rank = ranks[a].total_cmp(&ranks[b]);
+        by_rank.then(positions[a].cmp(&positions[b]))
+    })
+}
+
+/// Notes that all tokens but these have left a layer.
+fn leave_all_but(standing: &mut [f32], kept: impl Iterator<Item = usize>) {
+    let mut stays = vec![false; standing.len()];
+    for position in kept {
+        stays[position] = true;
+    }
+    for (standing, stays) in standing.iter_mut().zip(stays) {
+        if !stays {
+            *standing = f32::NAN;
+        }
+    }
+}
+
+/// By age, from 1: the sum of the weights of so many queries, until it stops
+/// growing.
+fn weights_by_age(decay: f32) -> Arc<[f32]> {
+    const OLDEST: usize = 1 << 20;
+    let (mut sum, mut weight) = (0.0f64, 1.0f64);
+    let mut sums = Vec::new();
+    while weight > 1e-9 && sums.len() < OLDEST {
+        sum += weight;
+        weight *= f64::from(decay);
+        sums.push(sum as f32);
+    }
+    sums.into()
+}
+
+impl Unit {
+    /// Positions of all slots, the upper tier's first.
+    fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+        let all = self.upper.positions.iter().chain(&self.lower.positions);
+        all.map(|&position| position as usize)
+    }
+
+    /// What the tokens of all slots received, the upper tier's first.
+    fn received(&self) -> impl Iterator<Item = f32> + '_ {
+        self.upper
+            .received
+            .iter()
+            .chain(&self.lower.received)
+            .copied()
+    }
+
+    /// Adds what each slot received from a new query at the unit's heads.
+    fn age(&mut self, decay: f32, attended: &[Attended]) {
+        let slots = self
+            .upper
+            .received
+            .iter_mut()
+            .chain(&mut self.lower.received);
+        for (slot, sum) in slots.enumerate() {
+            let news: f32 = attended.iter().map(|head| head.received[slot]).sum();
+            *sum = *sum * decay + news;
+        }
+    }
+
+    /// One query head over the key-value head `own`.
+    fn attend(
+        &self,
+        own: usize,
+        query: &[i8],
+        scale: f32,
+        probability_limit: u32,
+        by: &Arithmetic,
+    ) -> Attended {
+        let tiers = [&self.upper, &self.lower];
+        let slots: usize = tiers.iter().map(|tier| tier.len()).sum();
+        let floats = |rows: &dyn Fn(&KeysValues) -> &Rows| -> Vec<f32> {
+            let scales = tiers
+                .iter()
+                .flat_map(|tier| rows(&tier.heads[own]).scales());
+            scales.map(|scale| scale.to_f32()).collect()
+        };
+        let mut sums = vec![0; slots];
+        let (above, below) = sums.split_at_mut(self.upper.len());
+        for (tier, sums) in tiers.into_iter().zip([above, below]) {
+            tier.heads[own].keys.dots(by.isa, query, sums);
+        }
+        let mut row = vec![0.0; slots];
+        let key_scales = floats(&|head| &head.keys);
+        vector::dequantize(
+            by.isa,
+            &sums,
+            scale,
+            &key_scales,
+            &vec![0.0; slots],
+            &mut row,
+        );
+        vector::softmax(by.isa, &mut row, by.score_scale);
+        let received = row.clone();
+        // The values' scales go into the probabilities, so that the sum over
+        // tokens of different scales is one of plain integers.
+        for (probability, scale) in row.iter_mut().zip(floats(&|head| &head.values)) {
+            *probability *= scale;
+        }
+        let mut codes = vec![0; slots];
+        let scale = vector::quantize_unsigned(by.isa, &row, probability_limit, &mut codes);
+        let mut sums = vec![0; query.len()];
+        let (above, below) = codes.split_at(self.upper.len());
+        for (tier, codes) in tiers.into_iter().zip([above, below]) {
+            tier.heads[own].values.mix(by.isa, codes, &mut sums);
+        }
+        Attended {
+            context: sums.into_iter().map(|sum| sum as f32 * scale).collect(),
+            received,
+        }
+    }
+}
+
+impl Tier {
+    fn new(widths: Widths, heads: usize, dim: usize) -> Tier {
+        let head = KeysValues {
+            keys: Rows::new(widths.key, dim),
+            values: Rows::new(widths.value, dim),
+        };
+        Tier {
+            widths,
+            heads: vec![head; heads],
+            positions: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn reserve(&mut self, slots: usize) {
+        for head in &mut self.heads {
+            head.keys.reserve(slots);
+            head.values.reserve(slots);
+        }
+        let room = self.heads[0].keys.room();
+        self.positions.reserve_exact(room);
+        self.received.reserve_exact(room);
+    }
+
+    /// Takes in a new token's keys and values at `heads`.
+    fn push(
+        &mut self,
+        news: &NewTokens,
+        token: usize,
+        heads: std::ops::Range<usize>,
+        position: usize,
+        received: f32,
+        by: &Arithmetic,
+    ) {
+        self.reserve(1);
+        let shared = news.key_scales.len() / news.bits.len();
+        let dim = news.keys.len() / news.key_scales.len();
+        let widths = self.widths;
+        for (own, head) in self.heads.iter_mut().zip(heads) {
+            let row = token * shared + head;
+            let codes = row * dim..(row + 1) * dim;
+            let bits = news.bits[token];
+            let place = (bits, widths.key);
+            push_row(
+                &mut own.keys,
+                &news.keys[codes.clone()],
+                news.key_scales[row],
+                place,
+                by,
+            );
+            let place = (bits, widths.value);
+            push_row(
+                &mut own.values,
+                &news.values[codes],
+                news.value_scales[row],
+                place,
+                by,
+            );
+        }
+        self.positions.push(position as u32);
+        self.received.push(received);
+    }
+
+    /// Takes over a slot of the tier above.
+    fn take_down(&mut self, above: &mut Tier, slot: usize, by: &Arithmetic) {
+        self.reserve(1);
+        let (from, to) = (above.widths, self.widths);
+        for (own, head) in self.heads.iter_mut().zip(&above.heads) {
+            for (own, rows, place) in [
+                (&mut own.keys, &head.keys, (from.key, to.key)),
+                (&mut own.values, &head.values, (from.value, to.value)),
+            ] {
+                push_row(
+                    own,
+                    &rows.codes(slot),
+                    rows.scales()[slot].to_f32(),
+                    place,
+                    by,
+                );
+            }
+        }
+        self.positions.push(above.positions[slot]);
+        self.received.push(above.received[slot]);
+        above.remove(slot);
+    }
+
+    fn remove(&mut self, slot: usize) {
+        for head in &mut self.heads {
+            head.keys.swap_remove(slot);
+            head.values.swap_remove(slot);
+        }
+        self.positions.swap_remove(slot);
+        self.received.swap_remove(slot);
+    }
+
+    fn bytes(&self, ranked: bool) -> usize {
+        let rows = self.heads.iter();
+        let rows: usize = rows
+            .map(|head| head.keys.bytes() + head.values.bytes())
+            .sum();
+        let ranks = match ranked {
+            true => self.positions.capacity() * 4 + self.received.capacity() * 4,
+            false => 0,
+        };
+        rows + ranks
+    }
+}
+
+/// Adds a row of codes of one width to rows of another.
+fn push_row(rows: &mut Rows, codes: &[i8], scale: f32, (from, to): (Bits, Bits), by: &Arithmetic) {
+    if from == Bits::Eight && to == Bits::Four {
+        let values: Vec<f32> = codes.iter().map(|&code| f32::from(code) * scale).collect();
+        let mut codes = vec![0; codes.len()];
+        let scale = vector::quantize_symmetric(by.isa, &values, by.four, &mut codes);
+        rows.push(&codes, stored(scale));
+    } else {
+        rows.push(codes, stored(scale));
+    }
+}
+
+/// A scale as the cache stores it.
+pub(super) fn stored(scale: f32) -> f16 {
+    f16::from_f32(scale.min(f16::MAX.to_f32()))
+}

@@ -1,0 +1,172 @@
+//! The cache of a decoder: which tokens' keys and values it keeps, and at which
+//! tier, while the model generates.
+//!
+//! At each layer the tokens so far share out the tiers by a [`Ratio`]: the best
+//! are kept at 8 bits, the next at 4, the rest is gone. What is gone or has lost
+//! bits stays so: a token goes 8 -> 4 -> 0 as others pass it. What ranks the
+//! tokens is a [`CachePolicy`]. To add one, write a file beside these, implement
+//! the trait, and name it in [`ALL`].
+
+mod attention;
+mod cascade;
+mod heavy_hitters;
+mod recent;
+
+use crate::{Bits, PlanError, Ratio};
+
+pub use attention::Attention;
+pub use cascade::Cascade;
+pub use heavy_hitters::HeavyHitters;
+pub use recent::Recent;
+
+/// What ranks the tokens of a cache.
+pub trait CachePolicy: Send + Sync {
+    /// The name in plan files.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for help texts.
+    fn summary(&self) -> &'static str;
+
+    /// What a token is worth; the least go first.
+    fn rank(&self, token: &CachedToken) -> f32;
+
+    /// Whether probabilities lose weight as the plan's half-life says.
+    fn forgets(&self) -> bool {
+        false
+    }
+
+    /// Whether a token counts what it received at all layers so far, and leaves a
+    /// layer once it has left the one before.
+    fn cascades(&self) -> bool {
+        false
+    }
+}
+
+/// What is known of a token in the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CachedToken {
+    /// Its place in the text.
+    pub position: usize,
+    /// The probability that it received from queries since it came, itself
+    /// included, summed over the heads that decide together.
+    pub received: f32,
+    /// The number of queries that could see it, with the same weights.
+    pub queries: f32,
+}
+
+/// Every policy there is.
+pub static ALL: &[&dyn CachePolicy] = &[&Attention, &HeavyHitters, &Recent, &Cascade];
+
+/// The policy of that name.
+///
+/// # Errors
+/// [`PlanError::Value`] naming the known ones.
+pub fn find(name: &str) -> Result<&'static dyn CachePolicy, PlanError> {
+    let found = ALL.iter().find(|policy| policy.name() == name);
+    found.copied().ok_or_else(|| {
+        let names = ALL.iter().map(|policy| policy.name());
+        PlanError::unknown_name("cache.policy", name, names)
+    })
+}
+
+/// Which key-value heads of a layer decide together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Each for itself.
+    Head,
+    /// All of them: a token is kept by all heads or by none.
+    Layer,
+}
+
+/// Widths of keys and values at one tier of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// Of a key's codes: 8 or 4.
+    pub key: Bits,
+    /// Of a value's codes: 8 or 4.
+    pub value: Bits,
+}
+
+/// How a plan keeps keys and values.
+#[derive(Clone)]
+pub struct CachePlan {
+    /// What ranks the tokens.
+    pub policy: &'static dyn CachePolicy,
+    /// Shares of the tiers among the tokens so far, one per layer.
+    pub layers: Vec<Ratio>,
+    /// Which heads decide together.
+    pub scope: Scope,
+    /// The first tokens of a text, which stay at the upper tier.
+    pub first: usize,
+    /// The newest tokens, which stay there while they are.
+    pub newest: usize,
+    /// Queries after which a probability counts half; 0: never.
+    pub half_life: usize,
+    /// Widths at the upper tier.
+    pub upper: Widths,
+    /// Widths at the lower tier.
+    pub lower: Widths,
+}
+
+impl CachePlan {
+    /// Everything at 8 bits.
+    pub fn all_eight(layers: usize) -> CachePlan {
+        CachePlan {
+            policy: &Recent,
+            layers: vec![Ratio::ALL_EIGHT; layers],
+            scope: Scope::Layer,
+            first: 0,
+            newest: 0,
+            half_life: 0,
+            upper: Widths {
+                key: Bits::Eight,
+                value: Bits::Eight,
+            },
+            lower: Widths {
+                key: Bits::Four,
+                value: Bits::Four,
+            },
+        }
+    }
+
+    /// Whether every token stays at the upper tier.
+    pub fn keeps_all(&self) -> bool {
+        self.layers.iter().all(|&ratio| ratio == Ratio::ALL_EIGHT)
+    }
+
+    /// What the weight of a probability is multiplied by from one query to the
+    /// next.
+    pub fn decay(&self) -> f32 {
+        match self.half_life {
+            n if n > 0 && self.policy.forgets() => 0.5f64.powf(1.0 / n as f64) as f32,
+            _ => 1.0,
+        }
+    }
+
+    /// Whether a token stays at the upper tier whatever its rank, among `n`
+    /// tokens so far.
+    pub fn protects(&self, position: usize, n: usize) -> bool {
+        position < self.first || position + self.newest >= n
+    }
+
+    /// The most tokens at the upper and at the lower tier of a layer, among `n`
+    /// so far.
+    pub fn places(&self, layer: usize, n: usize) -> Places {
+        let protected = n.min(self.first + self.newest);
+        let (eight, four) = self.layers[layer].counts(n);
+        let upper = eight.max(protected);
+        Places {
+            upper,
+            lower: (eight + four).saturating_sub(upper),
+        }
+    }
+}
+
+/// The most tokens at each tier of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// At the upper tier.
+    pub upper: usize,
+    /// At the lower tier.
+    pub lower: usize,
+}
