@@ -1,13 +1,20 @@
-//! How well a decoder foresees a text: negative log-likelihoods of its tokens.
+//! How well a decoder foresees a text: negative log-likelihoods of its tokens,
+//! and how far its predictions are from those at f32.
 //!
-//! [`read_through`] reads whole windows, as Hugging Face's recipe for perplexity
-//! does. [`step_by_step`] reads the beginning of each window at once and then one
-//! token after the other, as generation runs: what a token was predicted from has
-//! then never seen a later one, whatever the model decides while it reads.
+//! Whole windows are read as Hugging Face's recipe for perplexity does. Or the
+//! beginning of each window is read at once and then one token after the other, as
+//! generation runs: what a token was predicted from has then never seen a later
+//! one, whatever the model decides while it reads.
+
+use std::sync::Arc;
 
 use dtatrans_model::decoder::{Context, Extension};
 use dtatrans_model::{Decoder, ModelError};
+use dtatrans_precision::cache::CachePlan;
 use rayon::prelude::*;
+
+use crate::Result;
+use crate::bootstrap::{self, BootstrapOptions, Interval};
 
 /// Rows of logits that are held at once.
 const ROWS: usize = 64;
@@ -16,28 +23,70 @@ const ROWS: usize = 64;
 /// weights.
 const TOGETHER: usize = 8;
 
-/// The negative log-likelihoods of the scored tokens, in nats, window by window.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Likelihoods {
-    /// One entry per window; all are of the same length.
-    pub windows: Vec<Vec<f64>>,
+/// What the scored tokens of each window cost.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// Negative log-likelihoods, in nats, one entry per window.
+    pub losses: Vec<Vec<f64>>,
+    /// The Kullback-Leibler divergence of the prediction from that at f32, in nats,
+    /// one entry per window; empty where nothing was compared.
+    pub divergences: Vec<Vec<f64>>,
+    /// Bytes of each window's cache at its end; empty where whole windows were
+    /// read.
+    pub cache_bytes: Vec<usize>,
 }
 
-impl Likelihoods {
+impl Scores {
     /// Number of scored tokens.
     pub fn tokens(&self) -> usize {
-        self.windows.iter().map(Vec::len).sum()
+        self.losses.iter().map(Vec::len).sum()
     }
 
     /// The mean over all scored tokens, in nats.
-    pub fn mean(&self) -> f64 {
-        self.windows.iter().flatten().sum::<f64>() / self.tokens().max(1) as f64
+    pub fn mean_loss(&self) -> f64 {
+        mean(&self.losses)
     }
 
     /// e to the mean.
     pub fn perplexity(&self) -> f64 {
-        self.mean().exp()
+        self.mean_loss().exp()
     }
+
+    /// The mean divergence, in nats; none where nothing was compared.
+    pub fn mean_divergence(&self) -> Option<f64> {
+        (!self.divergences.is_empty()).then(|| mean(&self.divergences))
+    }
+
+    /// How much higher the perplexity is than a baseline's on the same windows, in
+    /// per cent of it, with the interval of a paired bootstrap over the windows.
+    ///
+    /// # Errors
+    /// As [`bootstrap::interval`].
+    pub fn against(&self, baseline: &Scores, options: &BootstrapOptions) -> Result<Interval> {
+        let sums = |scores: &Scores| -> Vec<f64> {
+            scores
+                .losses
+                .iter()
+                .map(|window| window.iter().sum())
+                .collect()
+        };
+        let (own, theirs) = (sums(self), sums(baseline));
+        let lengths: Vec<usize> = self.losses.iter().map(Vec::len).collect();
+        let statistic = |counts: &[u32]| {
+            let (mut sum, mut tokens) = (0.0, 0.0);
+            for (window, &count) in counts.iter().enumerate() {
+                sum += f64::from(count) * (own[window] - theirs[window]);
+                tokens += f64::from(count) * lengths[window] as f64;
+            }
+            Some(100.0 * ((sum / tokens).exp() - 1.0))
+        };
+        bootstrap::interval(own.len(), statistic, options)
+    }
+}
+
+fn mean(windows: &[Vec<f64>]) -> f64 {
+    let count: usize = windows.iter().map(Vec::len).sum();
+    windows.iter().flatten().sum::<f64>() / count.max(1) as f64
 }
 
 /// The first windows of `length` tokens, side by side and without overlap; a
@@ -48,99 +97,189 @@ pub fn windows(ids: &[u32], length: usize, most: Option<usize>) -> Vec<&[u32]> {
 }
 
 /// Reads each window and scores all of its tokens but the first, each from those
-/// before it. `done` is told how many tokens more are scored.
+/// before it; compares with `reference`, the same model at f32, if there is one.
+/// `done` is told how many tokens more are scored.
 ///
 /// # Errors
 /// As [`Decoder::extend`].
 pub fn read_through(
     decoder: &Decoder,
     windows: &[&[u32]],
+    reference: Option<&Decoder>,
     done: &dyn Fn(usize),
-) -> Result<Likelihoods, ModelError> {
-    let read = |window: &&[u32]| {
-        let mut context = decoder.context();
-        let extension = Extension {
-            context: &mut context,
-            ids: window,
-        };
-        let states = decoder.extend(&mut [extension])?;
-        let width = decoder.config().hidden_size;
-        let mut losses = Vec::with_capacity(window.len());
-        let rows = states.chunks(ROWS * width);
-        for (states, targets) in rows.zip(window[1..].chunks(ROWS)) {
-            let logits = decoder.logits(&states[..targets.len() * width]);
-            losses.extend(score(&logits, targets));
+) -> std::result::Result<Scores, ModelError> {
+    let width = decoder.config().hidden_size;
+    let mut scores = Scores::default();
+    for window in windows {
+        let states = read(decoder, window)?;
+        let known = reference.map(|decoder| read(decoder, window)).transpose()?;
+        let (mut losses, mut divergences) = (Vec::new(), Vec::new());
+        for (index, targets) in window[1..].chunks(ROWS).enumerate() {
+            let rows = index * ROWS * width..(index * ROWS + targets.len()) * width;
+            let logits = decoder.logits(&states[rows.clone()]);
+            losses.extend(losses_of(&logits, targets));
+            if let (Some(reference), Some(known)) = (reference, &known) {
+                let known = reference.logits(&known[rows]);
+                divergences.extend(divergences_of(&known, &logits, targets.len()));
+            }
+            done(targets.len());
         }
-        done(losses.len());
-        Ok::<_, ModelError>(losses)
-    };
-    let windows = windows.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Likelihoods { windows })
+        scores.losses.push(losses);
+        if reference.is_some() {
+            scores.divergences.push(divergences);
+        }
+    }
+    Ok(scores)
 }
 
 /// Reads the first `context` tokens of each window at once, then the others one
-/// by one, and scores those.
+/// by one, and scores those; gives one result for each way to cache what was read,
+/// or one where there is none. The beginnings of windows are read once for all
+/// ways.
 ///
 /// # Errors
-/// As [`Decoder::extend`].
+/// As [`Decoder::extend`] and, where `caches` are given, [`Decoder::read`].
 ///
 /// # Panics
 /// If the windows differ in length, or `context` is 0.
 pub fn step_by_step(
     decoder: &Decoder,
+    caches: &[Arc<CachePlan>],
     windows: &[&[u32]],
     context: usize,
+    reference: Option<&Decoder>,
     done: &dyn Fn(usize),
-) -> Result<Likelihoods, ModelError> {
+) -> std::result::Result<Vec<Scores>, ModelError> {
     assert!(context > 0);
     let width = decoder.config().hidden_size;
-    let mut all = Vec::new();
+    let ways = caches.len().max(1);
+    let mut all = vec![Scores::default(); ways];
     for some in windows.chunks(TOGETHER) {
-        let mut losses = vec![Vec::new(); some.len()];
-        let mut contexts: Vec<Context> = Vec::new();
-        let mut states = Vec::new();
+        // Way by way, in each the windows.
+        let mut contexts: Vec<Vec<Context>> = vec![Vec::new(); ways];
+        let mut last_states = Vec::new();
+        let mut known = Vec::new();
         for window in some {
-            let mut start = decoder.context();
-            let read = decoder.extend(&mut [Extension {
-                context: &mut start,
-                ids: &window[..context],
-            }])?;
-            states.extend_from_slice(&read[read.len() - width..]);
-            contexts.push(start);
+            let (states, starts) = begin(decoder, caches, &window[..context])?;
+            last_states.extend_from_slice(&states[states.len() - width..]);
+            for (contexts, start) in contexts.iter_mut().zip(starts) {
+                contexts.push(start);
+            }
+            if let Some(reference) = reference {
+                let states = read(reference, window)?;
+                known.push(states[(context - 1) * width..].to_vec());
+            }
+        }
+        let mut contexts: Vec<Context> = contexts.into_iter().flatten().collect();
+        let mut states = last_states.repeat(ways);
+        for scores in &mut all {
+            scores.losses.extend(vec![Vec::new(); some.len()]);
+            if reference.is_some() {
+                scores.divergences.extend(vec![Vec::new(); some.len()]);
+            }
         }
         for place in context..some[0].len() {
             let targets: Vec<u32> = some.iter().map(|window| window[place]).collect();
-            let logits = decoder.logits(&states);
-            for (losses, loss) in losses.iter_mut().zip(score(&logits, &targets)) {
-                losses.push(loss);
+            let known = reference.map(|reference| {
+                let rows = known.iter().flat_map(|states: &Vec<f32>| {
+                    let row = place - context;
+                    states[row * width..(row + 1) * width].iter().copied()
+                });
+                reference.logits(&rows.collect::<Vec<f32>>())
+            });
+            for (scores, states) in all.iter_mut().zip(states.chunks(some.len() * width)) {
+                let logits = decoder.logits(states);
+                let first = scores.losses.len() - some.len();
+                let losses = losses_of(&logits, &targets);
+                for (window, loss) in scores.losses[first..].iter_mut().zip(losses) {
+                    window.push(loss);
+                }
+                if let Some(known) = &known {
+                    let divergences = divergences_of(known, &logits, targets.len());
+                    let windows = scores.divergences[first..].iter_mut();
+                    for (window, divergence) in windows.zip(divergences) {
+                        window.push(divergence);
+                    }
+                }
             }
             done(targets.len());
             if place + 1 < some[0].len() {
+                let ids = targets.repeat(ways);
                 let mut extensions: Vec<Extension> = contexts
                     .iter_mut()
-                    .zip(targets.chunks(1))
+                    .zip(ids.chunks(1))
                     .map(|(context, ids)| Extension { context, ids })
                     .collect();
                 states = decoder.extend(&mut extensions)?;
             }
         }
-        all.extend(losses);
+        for (scores, contexts) in all.iter_mut().zip(contexts.chunks(some.len())) {
+            scores
+                .cache_bytes
+                .extend(contexts.iter().map(Context::bytes));
+        }
     }
-    Ok(Likelihoods { windows: all })
+    Ok(all)
+}
+
+/// The states of a text's tokens.
+fn read(decoder: &Decoder, ids: &[u32]) -> std::result::Result<Vec<f32>, ModelError> {
+    let mut context = decoder.context();
+    decoder.extend(&mut [Extension {
+        context: &mut context,
+        ids,
+    }])
+}
+
+/// The states of a text's tokens, and the contexts that it leaves.
+fn begin(
+    decoder: &Decoder,
+    caches: &[Arc<CachePlan>],
+    ids: &[u32],
+) -> std::result::Result<(Vec<f32>, Vec<Context>), ModelError> {
+    if !caches.is_empty() {
+        return decoder.read(ids, caches);
+    }
+    let mut context = decoder.context();
+    let states = decoder.extend(&mut [Extension {
+        context: &mut context,
+        ids,
+    }])?;
+    Ok((states, vec![context]))
 }
 
 /// The negative log-likelihood of each target under its row of logits.
-fn score(logits: &[f32], targets: &[u32]) -> Vec<f64> {
+fn losses_of(logits: &[f32], targets: &[u32]) -> Vec<f64> {
     let words = logits.len() / targets.len().max(1);
     logits
         .par_chunks(words.max(1))
         .zip(targets)
-        .map(|(row, &target)| {
-            let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = row.iter().map(|x| f64::from(x - highest).exp()).sum();
-            sum.ln() - f64::from(row[target as usize] - highest)
+        .map(|(row, &target)| log_sum(row) - f64::from(row[target as usize]))
+        .collect()
+}
+
+/// The divergence of each row of logits from the known one.
+fn divergences_of(known: &[f32], logits: &[f32], rows: usize) -> Vec<f64> {
+    let words = logits.len() / rows.max(1);
+    known
+        .par_chunks(words.max(1))
+        .zip(logits.par_chunks(words.max(1)))
+        .map(|(known, row)| {
+            let (known_sum, sum) = (log_sum(known), log_sum(row));
+            let terms = known.iter().zip(row).map(|(&known, &x)| {
+                let logarithm = f64::from(known) - known_sum;
+                logarithm.exp() * (logarithm - (f64::from(x) - sum))
+            });
+            terms.sum()
         })
         .collect()
+}
+
+/// The logarithm of the sum of the exponentials.
+fn log_sum(row: &[f32]) -> f64 {
+    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|x| f64::from((x - highest).exp())).sum();
+    sum.ln() + f64::from(highest)
 }
 
 #[cfg(test)]
@@ -150,15 +289,40 @@ mod tests {
     #[test]
     fn scores_are_those_of_the_softmax() {
         let logits = [1.0, 2.0, 3.0, 0.0, 0.0, 0.0];
-        let losses = score(&logits, &[2, 1]);
+        let losses = losses_of(&logits, &[2, 1]);
         let sum = 1f64.exp() + 2f64.exp() + 3f64.exp();
-        assert!((losses[0] - (sum.ln() - 3.0)).abs() < 1e-9);
-        assert!((losses[1] - 3f64.ln()).abs() < 1e-9);
-        let likelihoods = Likelihoods {
-            windows: vec![losses.clone(), losses],
+        assert!((losses[0] - (sum.ln() - 3.0)).abs() < 1e-6);
+        assert!((losses[1] - 3f64.ln()).abs() < 1e-6);
+        let scores = Scores {
+            losses: vec![losses.clone(), losses],
+            ..Scores::default()
         };
-        assert_eq!(likelihoods.tokens(), 4);
-        assert!((likelihoods.perplexity() - likelihoods.mean().exp()).abs() < 1e-12);
+        assert_eq!(scores.tokens(), 4);
+        assert!((scores.perplexity() - scores.mean_loss().exp()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn divergences_are_those_of_kullback_and_leibler() {
+        let logits = [0.0, 0.0, 0.0, 3f32.ln()];
+        let known = [0.0, 3f32.ln(), 0.0, 3f32.ln()];
+        let divergences = divergences_of(&known, &logits, 2);
+        let want = 0.25 * (0.25f64 / 0.5).ln() + 0.75 * (0.75f64 / 0.5).ln();
+        assert!((divergences[0] - want).abs() < 1e-6, "{divergences:?}");
+        assert!(divergences[1].abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_baseline_is_held_against() {
+        let scores = |shift: f64| Scores {
+            losses: vec![vec![1.0 + shift; 4], vec![2.0 + shift; 4], vec![0.5; 4]],
+            ..Scores::default()
+        };
+        let options = BootstrapOptions::default();
+        let same = scores(0.3).against(&scores(0.3), &options).unwrap();
+        assert_eq!((same.difference, same.low, same.high), (0.0, 0.0, 0.0));
+        let worse = scores(0.3).against(&scores(0.0), &options).unwrap();
+        assert!((worse.difference - 100.0 * (0.2f64.exp() - 1.0)).abs() < 1e-9);
+        assert!(worse.low >= 0.0 && worse.high > worse.difference);
     }
 
     #[test]

@@ -18,14 +18,16 @@ fn step_by_step_scores_what_reading_through_scores() {
     // More windows than go together, so that some start later.
     let ids: Vec<u32> = (0..48 * 11).map(|i| (i * i * 31 + i * 7) % 200).collect();
     let windows = windows(&ids, 48, None);
-    let whole = read_through(&decoder, &windows, &|_| ()).unwrap();
-    assert_eq!((whole.windows.len(), whole.tokens()), (11, 11 * 47));
+    let whole = read_through(&decoder, &windows, None, &|_| ()).unwrap();
+    assert_eq!((whole.losses.len(), whole.tokens()), (11, 11 * 47));
     let scored = std::cell::Cell::new(0);
     let done = |tokens| scored.set(scored.get() + tokens);
-    let steps = step_by_step(&decoder, &windows, 20, &done).unwrap();
+    let steps = step_by_step(&decoder, &[], &windows, 20, None, &done)
+        .unwrap()
+        .remove(0);
     assert_eq!(steps.tokens(), 11 * 28);
     assert_eq!(scored.get(), 11 * 28);
-    for (whole, steps) in whole.windows.iter().zip(&steps.windows) {
+    for (whole, steps) in whole.losses.iter().zip(&steps.losses) {
         for (whole, step) in whole[19..].iter().zip(steps) {
             assert!((whole - step).abs() < 1e-4, "{whole} {step}");
         }
@@ -43,7 +45,9 @@ fn the_loss_is_that_of_hugging_face() {
     let stored = tensors.tensor("input_ids").unwrap();
     let values = stored.data().as_chunks().0.iter();
     let ids: Vec<u32> = values.map(|&id| i64::from_le_bytes(id) as u32).collect();
-    let loss = read_through(&decoder(), &[&ids], &|_| ()).unwrap().mean();
+    let loss = read_through(&decoder(), &[&ids], None, &|_| ())
+        .unwrap()
+        .mean_loss();
     let want = f64::from(expected.read("loss", &[1]).unwrap()[0]);
     assert!((loss - want).abs() < 1e-4, "{loss} {want}");
 }

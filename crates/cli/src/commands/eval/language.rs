@@ -1,12 +1,15 @@
 //! `dtatrans eval --task lm`: how well a decoder foresees a text.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use dtatrans_kernels::Isa;
-use dtatrans_model::{AnyCheckpoint, Decoder};
-use dtatrans_tasks::language::{self, Likelihoods};
+use dtatrans_model::{AnyCheckpoint, Decoder, DecoderCheckpoint, Precision};
+use dtatrans_precision::cache::CachePlan;
+use dtatrans_tasks::bootstrap::{BootstrapOptions, Interval};
+use dtatrans_tasks::language::{self, Scores};
 use serde::Serialize;
 
 use crate::args::{EvalArguments, PartArgument};
@@ -34,8 +37,36 @@ struct Report {
     /// Mean negative log-likelihood, in nats.
     mean_loss: f64,
     plan: String,
-    /// Wall-clock seconds, without loading.
+    /// With --against-f32.
+    against_f32: Option<Against>,
+    /// Bytes of the cache at the end of a window, a mean; null where whole windows
+    /// are read.
+    cache_bytes: Option<f64>,
+    /// The same as a share of what all tokens at 8 bits take.
+    cache_share: Option<f64>,
+    /// Sums over each window, in nats, for comparisons of plans with each other.
+    window_losses: Vec<f64>,
+    window_divergences: Vec<f64>,
+    /// Wall-clock seconds, without loading; of several plans that read a context
+    /// once, of all of them.
     seconds: f64,
+}
+
+/// How a plan compares with f32 on the same windows.
+#[derive(Serialize)]
+struct Against {
+    f32: f64,
+    /// Higher perplexity, in per cent of f32's.
+    perplexity_percent: Interval,
+    /// Mean Kullback-Leibler divergence of the prediction from f32's, in nats.
+    divergence: f64,
+}
+
+/// Plans that differ in their caches alone: one decoder reads a context for all.
+struct Together {
+    precision: Precision,
+    names: Vec<String>,
+    caches: Vec<Arc<CachePlan>>,
 }
 
 pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
@@ -58,6 +89,16 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
         ),
     };
     let precisions = precision::asked_of_eval(&arguments.precisions, &checkpoint)?;
+    if arguments.context.is_none()
+        && let Some(name) = precisions
+            .iter()
+            .find(|&p| sees_ahead(p))
+            .map(precision::name)
+    {
+        bail!(
+            "{name}: its tiers depend on later tokens, which must not be scored then: say --context N --score M"
+        );
+    }
     let ids = checkpoint.tokenizer()?.ids(&text)?;
     let middle = ids.len() / 2;
     let part = match arguments.files.part {
@@ -83,39 +124,136 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
             part.len()
         );
     }
-    for precision in &precisions {
-        let plan = precision::name(precision);
-        let decoder = Decoder::new(&checkpoint, precision, isa)?;
+    let reference = match arguments.against_f32 {
+        false => None,
+        true => Some(Decoder::new(&checkpoint, &Precision::F32, isa)?),
+    };
+    let reference_scores = match &reference {
+        None => None,
+        Some(reference) => {
+            let scored = windows.len() * (length - 1);
+            let bar = console::count_bar("reading at f32", scored, "tokens");
+            let done = |tokens: usize| bar.inc(tokens as u64);
+            let mut scores = language::read_through(reference, &windows, None, &done)?;
+            bar.finish_and_clear();
+            for window in &mut scores.losses {
+                window.drain(..arguments.context.unwrap_or(1) - 1);
+            }
+            Some(scores)
+        }
+    };
+    for together in group(precisions, checkpoint.config.layers) {
+        let decoder = Decoder::new(&checkpoint, &together.precision, isa)?;
         let scored = windows.len() * (length - arguments.context.unwrap_or(1));
-        let bar = console::count_bar(&format!("reading at {plan}"), scored, "tokens");
+        let what = format!("reading at {}", together.names.join(", "));
+        let bar = console::count_bar(&what, scored, "tokens");
         let done = |tokens: usize| bar.inc(tokens as u64);
         let start = Instant::now();
-        let likelihoods: Likelihoods = match arguments.context {
-            Some(context) => language::step_by_step(&decoder, &windows, context, &done)?,
-            None => language::read_through(&decoder, &windows, &done)?,
+        let reference = reference.as_ref();
+        let scores: Vec<Scores> = match arguments.context {
+            Some(context) => language::step_by_step(
+                &decoder,
+                &together.caches,
+                &windows,
+                context,
+                reference,
+                &done,
+            )?,
+            None => {
+                let scores = language::read_through(&decoder, &windows, reference, &done)?;
+                vec![scores; together.names.len()]
+            }
         };
         bar.finish_and_clear();
-        let report = Report {
-            model: checkpoint.name.clone(),
-            task: "lm",
-            metric: "perplexity",
-            value: likelihoods.perplexity(),
-            n: likelihoods.tokens(),
-            windows: windows.len(),
-            window_tokens: length,
-            context: arguments.context,
-            tokens_in_text: ids.len(),
-            tokens_in_part: part.len(),
-            mean_loss: likelihoods.mean(),
-            plan,
-            seconds: start.elapsed().as_secs_f64(),
-        };
-        match json {
-            true => output::print_json(&report)?,
-            false => print(&report)?,
+        let seconds = start.elapsed().as_secs_f64();
+        for (plan, scores) in together.names.into_iter().zip(scores) {
+            let cache_bytes = (!scores.cache_bytes.is_empty()).then(|| {
+                scores.cache_bytes.iter().sum::<usize>() as f64 / scores.cache_bytes.len() as f64
+            });
+            let sums = |windows: &[Vec<f64>]| windows.iter().map(|w| w.iter().sum()).collect();
+            let report = Report {
+                model: checkpoint.name.clone(),
+                task: "lm",
+                metric: "perplexity",
+                value: scores.perplexity(),
+                n: scores.tokens(),
+                windows: windows.len(),
+                window_tokens: length,
+                context: arguments.context,
+                tokens_in_text: ids.len(),
+                tokens_in_part: part.len(),
+                mean_loss: scores.mean_loss(),
+                plan,
+                against_f32: reference_scores
+                    .as_ref()
+                    .map(|known| against(&scores, known))
+                    .transpose()?,
+                cache_bytes,
+                cache_share: cache_bytes
+                    .map(|bytes| bytes / all_at_eight_bits(&checkpoint, length - 1)),
+                window_losses: sums(&scores.losses),
+                window_divergences: sums(&scores.divergences),
+                seconds,
+            };
+            match json {
+                true => output::print_json(&report)?,
+                false => print(&report)?,
+            }
         }
     }
     Ok(())
+}
+
+/// Whether a token's tier may depend on those behind it while a text is read.
+fn sees_ahead(precision: &Precision) -> bool {
+    match precision {
+        Precision::F32 => false,
+        Precision::Plan(plan) => !plan.layers().iter().all(|ratio| ratio.is_uniform()),
+    }
+}
+
+/// Puts plans together that differ in name and cache alone.
+fn group(precisions: Vec<Precision>, layers: usize) -> Vec<Together> {
+    let mut groups: Vec<Together> = Vec::new();
+    for precision in precisions {
+        let name = precision::name(&precision);
+        let (bare, cache) = match precision {
+            Precision::F32 => (Precision::F32, None),
+            Precision::Plan(mut plan) => {
+                let cache = plan.cache.take();
+                let cache = cache.unwrap_or_else(|| CachePlan::all_eight(layers));
+                plan.name = String::new();
+                (Precision::Plan(plan), Some(Arc::new(cache)))
+            }
+        };
+        match groups.iter_mut().find(|group| group.precision == bare) {
+            Some(group) => {
+                group.names.push(name);
+                group.caches.extend(cache);
+            }
+            None => groups.push(Together {
+                precision: bare,
+                names: vec![name],
+                caches: cache.into_iter().collect(),
+            }),
+        }
+    }
+    groups
+}
+
+fn against(scores: &Scores, known: &Scores) -> Result<Against> {
+    Ok(Against {
+        f32: known.perplexity(),
+        perplexity_percent: scores.against(known, &BootstrapOptions::default())?,
+        divergence: scores.mean_divergence().unwrap_or(0.0),
+    })
+}
+
+/// Bytes of the codes and scales of so many tokens at 8 bits.
+fn all_at_eight_bits(checkpoint: &DecoderCheckpoint, tokens: usize) -> f64 {
+    let config = &checkpoint.config;
+    let row = config.head_dim + 2;
+    (2 * row * config.key_value_heads * config.layers * tokens) as f64
 }
 
 /// Whether the options fit the task.
@@ -128,9 +266,6 @@ fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
     }
     if !files.exclude.is_empty() || !files.train.is_empty() {
         return conflict("--exclude and --train are not for --task lm");
-    }
-    if arguments.against_f32 {
-        return conflict("--against-f32 is not for --task lm");
     }
     if arguments.context.is_some() && files.window_tokens.is_some() {
         return conflict("--window-tokens says what --context and --score say together");
@@ -148,6 +283,25 @@ fn print(report: &Report) -> Result<()> {
         "  perplexity {:.3} ({:.4} nats) over {} tokens",
         report.value, report.mean_loss, report.n
     ))?;
+    if let Some(against) = &report.against_f32 {
+        let interval = &against.perplexity_percent;
+        let resolved = if interval.resolved {
+            ""
+        } else {
+            ", not resolved"
+        };
+        output::print_line(format!(
+            "  f32 {:.3}: {:+.2} % ({:+.2} to {:+.2}{resolved}); divergence {:.5} nats",
+            against.f32, interval.difference, interval.low, interval.high, against.divergence
+        ))?;
+    }
+    if let (Some(bytes), Some(share)) = (report.cache_bytes, report.cache_share) {
+        output::print_line(format!(
+            "  cache {:.0} KiB at the end, {:.1} % of all tokens at 8 bits",
+            bytes / 1024.0,
+            100.0 * share
+        ))?;
+    }
     let how = match report.context {
         Some(context) => format!("{context} read at once, the others step by step"),
         None => "read through".into(),

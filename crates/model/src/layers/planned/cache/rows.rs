@@ -5,7 +5,7 @@ use dtatrans_precision::Bits;
 use half::f16;
 
 /// Slots that are made at once.
-const STEP: usize = 32;
+const STEP: usize = 8;
 
 /// Rows of `dim` codes.
 #[derive(Clone)]
