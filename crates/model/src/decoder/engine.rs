@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dtatrans_kernels::{F32Gemm, Isa, PackedF32};
+use dtatrans_precision::Tier;
 use dtatrans_precision::cache::CachePlan;
 
 use super::{DecoderCheckpoint, DecoderConfig};
@@ -71,12 +72,12 @@ impl Context {
         }
     }
 
-    /// Under a plan: the tokens at the upper and at the lower tier of each layer,
-    /// a mean over the heads; at f32 none.
-    pub fn tiers(&self) -> Vec<[f64; 2]> {
+    /// Under a plan, by layer and set of heads that decide together: the tier of
+    /// each token so far, 8 being the upper one and 4 the lower one; at f32 none.
+    pub fn tiers(&self) -> Vec<Vec<Vec<Tier>>> {
         match &self.cache {
             Cache::Dense(_) => Vec::new(),
-            Cache::Tiered(cache) => cache.counts(),
+            Cache::Tiered(cache) => cache.tiers(),
         }
     }
 }

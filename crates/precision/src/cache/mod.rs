@@ -30,6 +30,11 @@ pub trait CachePolicy: Send + Sync {
     /// What a token is worth; the least go first.
     fn rank(&self, token: &CachedToken) -> f32;
 
+    /// Whether the rank depends on what a token received, which must be kept then.
+    fn attends(&self) -> bool {
+        true
+    }
+
     /// Whether probabilities lose weight as the plan's half-life says.
     fn forgets(&self) -> bool {
         false
@@ -132,6 +137,11 @@ impl CachePlan {
     /// Whether every token stays at the upper tier.
     pub fn keeps_all(&self) -> bool {
         self.layers.iter().all(|&ratio| ratio == Ratio::ALL_EIGHT)
+    }
+
+    /// Whether what tokens receive must be kept.
+    pub fn keeps_received(&self) -> bool {
+        self.policy.attends() && !self.keeps_all()
     }
 
     /// What the weight of a probability is multiplied by from one query to the

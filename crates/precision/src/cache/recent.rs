@@ -15,6 +15,10 @@ impl CachePolicy for Recent {
         "the newest (StreamingLLM's sliding window, with the first tokens protected)"
     }
 
+    fn attends(&self) -> bool {
+        false
+    }
+
     fn rank(&self, token: &CachedToken) -> f32 {
         token.position as f32
     }

@@ -2,13 +2,15 @@
 //! them.
 
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use dtatrans_kernels::Isa;
 use dtatrans_kernels::vector::{self, Symmetric};
-use dtatrans_precision::Bits;
 use dtatrans_precision::cache::{CachePlan, CachedToken, Scope, Widths};
+use dtatrans_precision::{Bits, Tier};
 use half::f16;
 use rayon::prelude::*;
 
@@ -37,18 +39,19 @@ struct LayerCache {
 
 #[derive(Clone)]
 struct Unit {
-    upper: Tier,
-    lower: Tier,
+    upper: Slots,
+    lower: Slots,
 }
 
 /// The tokens of one tier, in slots.
 #[derive(Clone)]
-struct Tier {
+struct Slots {
     widths: Widths,
     /// One per head.
     heads: Vec<KeysValues>,
     positions: Vec<u32>,
-    received: Vec<f32>,
+    /// Where nothing ranks by it: none.
+    received: Option<Vec<f32>>,
 }
 
 #[derive(Clone)]
@@ -106,9 +109,10 @@ impl TieredCache {
             Scope::Layer => (1, heads),
         };
         let dim = structure.head_dim;
+        let slots = |widths: Widths| Slots::new(widths, together, dim, plan);
         let unit = Unit {
-            upper: Tier::new(plan.upper, together, dim),
-            lower: Tier::new(plan.lower, together, dim),
+            upper: slots(plan.upper),
+            lower: slots(plan.lower),
         };
         let layer = LayerCache {
             units: vec![unit; units],
@@ -230,7 +234,7 @@ impl TieredCache {
             self.layers[layer].units[index].age(decay, attended);
             let unit = &self.layers[layer].units[index];
             let positions: Vec<usize> = unit.positions().collect();
-            let received: Vec<f32> = unit.received().collect();
+            let received = unit.received();
             let ranks = self.ranks(&mut standing, layer, tokens, &positions, &received);
             self.move_down(layer, index, tokens, ranks, by);
             if self.plan.policy.cascades() {
@@ -346,26 +350,27 @@ impl TieredCache {
     /// Bytes of codes, scales, positions and what tokens received, as allocated.
     pub(crate) fn bytes(&self) -> usize {
         let units = self.layers.iter().flat_map(|layer| &layer.units);
-        let ranked = !self.plan.keeps_all();
         units
-            .map(|unit| unit.upper.bytes(ranked) + unit.lower.bytes(ranked))
+            .map(|unit| unit.upper.bytes() + unit.lower.bytes())
             .sum()
     }
 
-    /// Tokens at the upper and at the lower tier of each layer, a mean over its
-    /// heads.
-    pub(crate) fn counts(&self) -> Vec<[f64; 2]> {
-        let mean = |layer: &LayerCache, tier: &dyn Fn(&Unit) -> usize| {
-            let sum: usize = layer.units.iter().map(tier).sum();
-            sum as f64 / layer.units.len() as f64
+    /// By layer and set of heads that decide together: the tier of each token so
+    /// far.
+    pub(crate) fn tiers(&self) -> Vec<Vec<Vec<Tier>>> {
+        let tiers = |unit: &Unit| {
+            let mut tiers = vec![Tier::Zero; self.tokens];
+            for (slots, tier) in [(&unit.upper, Tier::Eight), (&unit.lower, Tier::Four)] {
+                for &position in &slots.positions {
+                    tiers[position as usize] = tier;
+                }
+            }
+            tiers
         };
-        let counts = |layer| {
-            [
-                mean(layer, &|unit| unit.upper.len()),
-                mean(layer, &|unit| unit.lower.len()),
-            ]
-        };
-        self.layers.iter().map(counts).collect()
+        let layers = self.layers.iter();
+        layers
+            .map(|layer| layer.units.iter().map(tiers).collect())
+            .collect()
     }
 }
 
@@ -413,22 +418,21 @@ impl Unit {
         all.map(|&position| position as usize)
     }
 
-    /// What the tokens of all slots received, the upper tier's first.
-    fn received(&self) -> impl Iterator<Item = f32> + '_ {
-        self.upper
-            .received
-            .iter()
-            .chain(&self.lower.received)
-            .copied()
+    /// What the tokens of all slots received, the upper tier's first; 0 where
+    /// nothing ranks by it.
+    fn received(&self) -> Vec<f32> {
+        let tiers = [&self.upper, &self.lower].into_iter();
+        let known = |slots: &Slots| match &slots.received {
+            Some(received) => received.clone(),
+            None => vec![0.0; slots.len()],
+        };
+        tiers.flat_map(known).collect()
     }
 
     /// Adds what each slot received from a new query at the unit's heads.
     fn age(&mut self, decay: f32, attended: &[Attended]) {
-        let slots = self
-            .upper
-            .received
-            .iter_mut()
-            .chain(&mut self.lower.received);
+        let tiers = [&mut self.upper, &mut self.lower].into_iter();
+        let slots = tiers.flat_map(|slots| slots.received.iter_mut().flatten());
         for (slot, sum) in slots.enumerate() {
             let news: f32 = attended.iter().map(|head| head.received[slot]).sum();
             *sum = *sum * decay + news;
@@ -488,17 +492,17 @@ impl Unit {
     }
 }
 
-impl Tier {
-    fn new(widths: Widths, heads: usize, dim: usize) -> Tier {
+impl Slots {
+    fn new(widths: Widths, heads: usize, dim: usize, plan: &CachePlan) -> Slots {
         let head = KeysValues {
             keys: Rows::new(widths.key, dim),
             values: Rows::new(widths.value, dim),
         };
-        Tier {
+        Slots {
             widths,
             heads: vec![head; heads],
             positions: Vec::new(),
-            received: Vec::new(),
+            received: plan.keeps_received().then(Vec::new),
         }
     }
 
@@ -513,7 +517,9 @@ impl Tier {
         }
         let room = self.heads[0].keys.room();
         self.positions.reserve_exact(room);
-        self.received.reserve_exact(room);
+        if let Some(received) = &mut self.received {
+            received.reserve_exact(room);
+        }
     }
 
     /// Takes in a new token's keys and values at `heads`.
@@ -552,11 +558,13 @@ impl Tier {
             );
         }
         self.positions.push(position as u32);
-        self.received.push(received);
+        if let Some(all) = &mut self.received {
+            all.push(received);
+        }
     }
 
     /// Takes over a slot of the tier above.
-    fn take_down(&mut self, above: &mut Tier, slot: usize, by: &Arithmetic) {
+    fn take_down(&mut self, above: &mut Slots, slot: usize, by: &Arithmetic) {
         self.reserve(1);
         let (from, to) = (above.widths, self.widths);
         for (own, head) in self.heads.iter_mut().zip(&above.heads) {
@@ -574,7 +582,9 @@ impl Tier {
             }
         }
         self.positions.push(above.positions[slot]);
-        self.received.push(above.received[slot]);
+        if let (Some(own), Some(theirs)) = (&mut self.received, &above.received) {
+            own.push(theirs[slot]);
+        }
         above.remove(slot);
     }
 
@@ -584,19 +594,18 @@ impl Tier {
             head.values.swap_remove(slot);
         }
         self.positions.swap_remove(slot);
-        self.received.swap_remove(slot);
+        if let Some(received) = &mut self.received {
+            received.swap_remove(slot);
+        }
     }
 
-    fn bytes(&self, ranked: bool) -> usize {
+    fn bytes(&self) -> usize {
         let rows = self.heads.iter();
         let rows: usize = rows
             .map(|head| head.keys.bytes() + head.values.bytes())
             .sum();
-        let ranks = match ranked {
-            true => self.positions.capacity() * 4 + self.received.capacity() * 4,
-            false => 0,
-        };
-        rows + ranks
+        let received = self.received.as_ref().map_or(0, Vec::capacity);
+        rows + self.positions.capacity() * size_of::<u32>() + received * size_of::<f32>()
     }
 }
 
