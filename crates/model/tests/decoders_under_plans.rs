@@ -151,13 +151,14 @@ fn a_cache_keeps_its_places_and_never_gives_back() {
         let end = planned.config().context.min(100);
         let begin = end / 2;
         let ids = ids(end as u32);
-        let (states, contexts) = planned.read(&ids[..begin], &plans).unwrap();
+        let (states, reading) = planned.read(&ids[..begin], &plans).unwrap();
         let width = planned.config().hidden_size;
         let plain = extend(&planned, &mut planned.context(), &ids[..begin]);
         // What is read at once does not depend on what is kept of it.
         assert_eq!(states.len(), begin * width);
         assert!(states == plain);
-        for (mut context, plan) in contexts.into_iter().zip(&plans) {
+        for plan in &plans {
+            let mut context = planned.context_after(&reading, plan);
             let mut before = context.tiers();
             for n in begin + 1..=end {
                 extend(&planned, &mut context, &ids[n - 1..n]);

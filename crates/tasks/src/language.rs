@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use dtatrans_model::decoder::{Context, Extension};
+use dtatrans_model::decoder::{Context, Extension, Reading};
 use dtatrans_model::{Decoder, ModelError};
 use dtatrans_precision::cache::CachePlan;
 use rayon::prelude::*;
@@ -37,6 +37,35 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// No tokens yet.
+    fn of_windows(count: usize, compares: bool) -> Scores {
+        Scores {
+            losses: vec![Vec::new(); count],
+            divergences: vec![Vec::new(); if compares { count } else { 0 }],
+            cache_bytes: Vec::new(),
+        }
+    }
+
+    /// Adds a token of each window, and compares the logits with known ones.
+    fn push(&mut self, losses: &[f64], known: Option<&[f32]>, logits: &[f32]) {
+        for (window, loss) in self.losses.iter_mut().zip(losses) {
+            window.push(*loss);
+        }
+        if let Some(known) = known {
+            let divergences = divergences_of(known, logits, losses.len());
+            for (window, divergence) in self.divergences.iter_mut().zip(divergences) {
+                window.push(divergence);
+            }
+        }
+    }
+
+    /// Adds the windows of others.
+    fn append(&mut self, others: Scores) {
+        self.losses.extend(others.losses);
+        self.divergences.extend(others.divergences);
+        self.cache_bytes.extend(others.cache_bytes);
+    }
+
     /// Number of scored tokens.
     pub fn tokens(&self) -> usize {
         self.losses.iter().map(Vec::len).sum()
@@ -134,8 +163,7 @@ pub fn read_through(
 
 /// Reads the first `context` tokens of each window at once, then the others one
 /// by one, and scores those; gives one result for each way to cache what was read,
-/// or one where there is none. The beginnings of windows are read once for all
-/// ways.
+/// or one where there is none. `done` is told how many tokens more are scored.
 ///
 /// # Errors
 /// As [`Decoder::extend`] and, where `caches` are given, [`Decoder::read`].
@@ -150,60 +178,123 @@ pub fn step_by_step(
     reference: Option<&Decoder>,
     done: &dyn Fn(usize),
 ) -> std::result::Result<Vec<Scores>, ModelError> {
-    assert!(context > 0);
-    let width = decoder.config().hidden_size;
-    let ways = caches.len().max(1);
-    let mut all = vec![Scores::default(); ways];
+    let mut all = vec![Scores::default(); caches.len().max(1)];
     for some in windows.chunks(TOGETHER) {
-        // Way by way, in each the windows.
-        let mut contexts: Vec<Vec<Context>> = vec![Vec::new(); ways];
-        let mut last_states = Vec::new();
-        let mut known = Vec::new();
-        for window in some {
-            let (states, starts) = begin(decoder, caches, &window[..context])?;
-            last_states.extend_from_slice(&states[states.len() - width..]);
-            for (contexts, start) in contexts.iter_mut().zip(starts) {
-                contexts.push(start);
-            }
+        let beginnings = Beginnings::read(decoder, caches, some, context, reference)?;
+        let scores = beginnings.go_on(decoder, caches, reference, done)?;
+        for (all, scores) in all.iter_mut().zip(scores) {
+            all.append(scores);
+        }
+    }
+    Ok(all)
+}
+
+/// Windows whose first tokens were read, once for all ways to cache them.
+pub struct Beginnings<'a> {
+    windows: Vec<&'a [u32]>,
+    context: usize,
+    starts: Vec<Start>,
+    /// The states at f32 from the last token of each beginning on.
+    known: Vec<Vec<f32>>,
+    /// The states of the last token of each beginning.
+    last: Vec<f32>,
+}
+
+enum Start {
+    Context(Context),
+    Reading(Reading),
+}
+
+impl<'a> Beginnings<'a> {
+    /// Reads the first `context` tokens of each window, for `caches` or whatever
+    /// other ones have the same half-lives; where none are given, for the decoder's
+    /// own way.
+    ///
+    /// # Errors
+    /// As [`step_by_step`].
+    ///
+    /// # Panics
+    /// As [`step_by_step`].
+    pub fn read(
+        decoder: &Decoder,
+        caches: &[Arc<CachePlan>],
+        windows: &[&'a [u32]],
+        context: usize,
+        reference: Option<&Decoder>,
+    ) -> std::result::Result<Beginnings<'a>, ModelError> {
+        assert!(context > 0);
+        assert!(
+            windows
+                .iter()
+                .all(|window| window.len() == windows[0].len())
+        );
+        let width = decoder.config().hidden_size;
+        let mut beginnings = Beginnings {
+            windows: windows.to_vec(),
+            context,
+            starts: Vec::new(),
+            known: Vec::new(),
+            last: Vec::new(),
+        };
+        for window in windows {
+            let (states, start) = begin(decoder, caches, &window[..context])?;
+            beginnings
+                .last
+                .extend_from_slice(&states[states.len() - width..]);
+            beginnings.starts.push(start);
             if let Some(reference) = reference {
                 let states = read(reference, window)?;
-                known.push(states[(context - 1) * width..].to_vec());
+                beginnings
+                    .known
+                    .push(states[(context - 1) * width..].to_vec());
             }
         }
-        let mut contexts: Vec<Context> = contexts.into_iter().flatten().collect();
-        let mut states = last_states.repeat(ways);
-        for scores in &mut all {
-            scores.losses.extend(vec![Vec::new(); some.len()]);
-            if reference.is_some() {
-                scores.divergences.extend(vec![Vec::new(); some.len()]);
-            }
+        Ok(beginnings)
+    }
+
+    /// Reads and scores the others one by one; gives one result for each way to
+    /// cache, or one where there is none.
+    ///
+    /// # Errors
+    /// As [`Decoder::extend`].
+    ///
+    /// # Panics
+    /// If another decoder read the beginnings, or for other half-lives.
+    pub fn go_on(
+        &self,
+        decoder: &Decoder,
+        caches: &[Arc<CachePlan>],
+        reference: Option<&Decoder>,
+        done: &dyn Fn(usize),
+    ) -> std::result::Result<Vec<Scores>, ModelError> {
+        let width = decoder.config().hidden_size;
+        let ways = caches.len().max(1);
+        let count = self.windows.len();
+        // Way by way, in each the windows.
+        let mut contexts: Vec<Context> = Vec::new();
+        for way in 0..ways {
+            contexts.extend(self.starts.iter().map(|start| match start {
+                Start::Context(context) => context.clone(),
+                Start::Reading(reading) => decoder.context_after(reading, &caches[way]),
+            }));
         }
-        for place in context..some[0].len() {
-            let targets: Vec<u32> = some.iter().map(|window| window[place]).collect();
+        let compares = reference.is_some();
+        let mut all = vec![Scores::of_windows(count, compares); ways];
+        let mut states = self.last.repeat(ways);
+        for place in self.context..self.windows[0].len() {
+            let targets: Vec<u32> = self.windows.iter().map(|window| window[place]).collect();
             let known = reference.map(|reference| {
-                let rows = known.iter().flat_map(|states: &Vec<f32>| {
-                    let row = place - context;
-                    states[row * width..(row + 1) * width].iter().copied()
-                });
-                reference.logits(&rows.collect::<Vec<f32>>())
+                let row = place - self.context;
+                let rows = self.known.iter();
+                let rows = rows.flat_map(|states| &states[row * width..(row + 1) * width]);
+                reference.logits(&rows.copied().collect::<Vec<f32>>())
             });
-            for (scores, states) in all.iter_mut().zip(states.chunks(some.len() * width)) {
+            for (scores, states) in all.iter_mut().zip(states.chunks(count * width)) {
                 let logits = decoder.logits(states);
-                let first = scores.losses.len() - some.len();
-                let losses = losses_of(&logits, &targets);
-                for (window, loss) in scores.losses[first..].iter_mut().zip(losses) {
-                    window.push(loss);
-                }
-                if let Some(known) = &known {
-                    let divergences = divergences_of(known, &logits, targets.len());
-                    let windows = scores.divergences[first..].iter_mut();
-                    for (window, divergence) in windows.zip(divergences) {
-                        window.push(divergence);
-                    }
-                }
+                scores.push(&losses_of(&logits, &targets), known.as_deref(), &logits);
             }
             done(targets.len());
-            if place + 1 < some[0].len() {
+            if place + 1 < self.windows[0].len() {
                 let ids = targets.repeat(ways);
                 let mut extensions: Vec<Extension> = contexts
                     .iter_mut()
@@ -213,13 +304,11 @@ pub fn step_by_step(
                 states = decoder.extend(&mut extensions)?;
             }
         }
-        for (scores, contexts) in all.iter_mut().zip(contexts.chunks(some.len())) {
-            scores
-                .cache_bytes
-                .extend(contexts.iter().map(Context::bytes));
+        for (scores, contexts) in all.iter_mut().zip(contexts.chunks(count)) {
+            scores.cache_bytes = contexts.iter().map(Context::bytes).collect();
         }
+        Ok(all)
     }
-    Ok(all)
 }
 
 /// The states of a text's tokens.
@@ -231,21 +320,22 @@ fn read(decoder: &Decoder, ids: &[u32]) -> std::result::Result<Vec<f32>, ModelEr
     }])
 }
 
-/// The states of a text's tokens, and the contexts that it leaves.
+/// The states of a text's tokens, and what is to go on from there.
 fn begin(
     decoder: &Decoder,
     caches: &[Arc<CachePlan>],
     ids: &[u32],
-) -> std::result::Result<(Vec<f32>, Vec<Context>), ModelError> {
+) -> std::result::Result<(Vec<f32>, Start), ModelError> {
     if !caches.is_empty() {
-        return decoder.read(ids, caches);
+        let (states, reading) = decoder.read(ids, caches)?;
+        return Ok((states, Start::Reading(reading)));
     }
     let mut context = decoder.context();
     let states = decoder.extend(&mut [Extension {
         context: &mut context,
         ids,
     }])?;
-    Ok((states, vec![context]))
+    Ok((states, Start::Context(context)))
 }
 
 /// The negative log-likelihood of each target under its row of logits.

@@ -9,7 +9,7 @@ use dtatrans_precision::cache::CachePlan;
 
 use super::{DecoderCheckpoint, DecoderConfig};
 use crate::layers::{
-    DenseCache, DenseLayers, Linear, Norm, PlannedHead, PlannedLayers, TieredCache, add,
+    self, DenseCache, DenseLayers, Linear, Norm, PlannedHead, PlannedLayers, TieredCache, add,
 };
 use crate::{Encoding, ModelError, Precision};
 
@@ -82,6 +82,10 @@ impl Context {
     }
 }
 
+/// A text that was read at once, before anything of it is left out.
+#[derive(Clone)]
+pub struct Reading(layers::Reading);
+
 /// Tokens that go behind those of a context.
 pub struct Extension<'a> {
     /// The context that grows.
@@ -153,9 +157,10 @@ impl Decoder {
         }
     }
 
-    /// Reads a text once for several ways to cache it: gives the states of its
-    /// tokens after the final norm, (tokens, hidden), and for each cache plan the
-    /// context that the text leaves.
+    /// Reads a text once for any number of ways to cache it: gives the states of its
+    /// tokens after the final norm, (tokens, hidden), and what
+    /// [`Decoder::context_after`] makes contexts from. `plans` are those that may be
+    /// asked for.
     ///
     /// # Errors
     /// As [`Decoder::extend`]; [`ModelError::Input`] at f32, where nothing is left
@@ -164,19 +169,34 @@ impl Decoder {
         &self,
         ids: &[u32],
         plans: &[Arc<CachePlan>],
-    ) -> Result<(Vec<f32>, Vec<Context>), ModelError> {
+    ) -> Result<(Vec<f32>, Reading), ModelError> {
         let Pass::Planned { layers, .. } = &self.pass else {
             let reason = "caches at tiers need a plan: at f32 they keep everything";
             return Err(ModelError::Input(reason.into()));
         };
         self.check(0, ids)?;
-        let caches = plans.iter().map(|plan| layers.cache(plan)).collect();
-        let (mut states, caches) = self.read_into(layers, ids, caches, &mut |_| ());
+        let mut decays: Vec<f32> = Vec::new();
+        for plan in plans {
+            if !decays.contains(&plan.decay()) {
+                decays.push(plan.decay());
+            }
+        }
+        let (mut states, reading) = self.read_text(layers, ids, decays, &mut |_| ());
         self.finish(&mut states)?;
-        let context = |cache| Context {
-            cache: Cache::Tiered(cache),
+        Ok((states, Reading(reading)))
+    }
+
+    /// The context that a text leaves under a way to cache it.
+    ///
+    /// # Panics
+    /// If the text was read by another decoder, or for plans of other half-lives.
+    pub fn context_after(&self, reading: &Reading, plan: &Arc<CachePlan>) -> Context {
+        let Pass::Planned { layers, .. } = &self.pass else {
+            panic!("a reading of another decoder");
         };
-        Ok((states, caches.into_iter().map(context).collect()))
+        Context {
+            cache: Cache::Tiered(layers.cache_after(&reading.0, plan)),
+        }
     }
 
     /// Runs the model on new tokens of several sequences. Gives the states of all
@@ -294,9 +314,11 @@ impl Decoder {
                     states.extend(self.extend_planned(layers, one, watch));
                     continue;
                 }
-                let cache = extension.context.tiered().clone();
-                let (own, mut caches) = self.read_into(layers, extension.ids, vec![cache], watch);
-                *extension.context.tiered() = caches.remove(0);
+                let cache = extension.context.tiered();
+                let plan = cache.plan().clone();
+                let (own, reading) =
+                    self.read_text(layers, extension.ids, vec![plan.decay()], watch);
+                *cache = layers.cache_after(&reading, &plan);
                 states.extend(own);
             }
             return states;
@@ -311,22 +333,21 @@ impl Decoder {
         states
     }
 
-    /// The states of a whole text before the final norm, and the caches that it
-    /// goes into.
-    fn read_into(
+    /// The states of a whole text before the final norm, and what caches need.
+    fn read_text(
         &self,
         layers: &PlannedLayers,
         ids: &[u32],
-        caches: Vec<TieredCache>,
+        decays: Vec<f32>,
         watch: &mut dyn FnMut(&[f32]),
-    ) -> (Vec<f32>, Vec<TieredCache>) {
+    ) -> (Vec<f32>, layers::Reading) {
         // The last token must be computed, since what follows is predicted from
         // it, and the first, where heads look that look for nothing.
         let text = Encoding::from_ids(ids.to_vec(), vec![0; ids.len()]);
         let mut states = self.embed(ids, 0);
         watch(&states);
-        let record = layers.run_into(&mut states, &text, caches, watch);
-        (states, record.caches)
+        let reading = layers.read_text(&mut states, &text, decays, watch);
+        (states, reading)
     }
 
     fn embed_all(&self, extensions: &[Extension]) -> Vec<f32> {

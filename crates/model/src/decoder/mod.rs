@@ -17,7 +17,7 @@ mod tokenizer_of_gguf;
 pub use chat::{ChatTemplate, Message};
 pub use checkpoint::DecoderCheckpoint;
 pub use config::{DecoderConfig, NormKind, Positions};
-pub use engine::{Context, Decoder, Extension};
+pub use engine::{Context, Decoder, Extension, Reading};
 pub use generate::{Finish, Generated, Prompt, Settings};
 pub use sampling::{Sampling, likeliest};
 

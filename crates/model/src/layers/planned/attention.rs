@@ -9,7 +9,7 @@ use dtatrans_precision::{Bits, trace};
 use rayon::prelude::*;
 
 use super::PlannedLayers;
-use super::cache::{Arithmetic, NewTokens, stored};
+use super::cache::{Arithmetic, HeadReading, LayerReading, stored};
 use super::rows::{Rows, Sequence};
 
 /// Queries under a causal mask that are multiplied with keys at once: keys
@@ -28,18 +28,7 @@ struct HeadOutput {
 /// What the query heads that share keys and values give.
 struct SharedOutput {
     heads: Vec<HeadOutput>,
-    kept: Option<Kept>,
-}
-
-/// What a cache needs of one key-value head.
-struct Kept {
-    key_codes: Vec<i8>,
-    key_scales: Vec<f32>,
-    value_codes: Vec<i8>,
-    value_scales: Vec<f32>,
-    /// For each decay: the probability that each key received, summed over the
-    /// query heads and, with the decay's weights, over the queries.
-    received: Vec<Vec<f32>>,
+    kept: Option<HeadReading>,
 }
 
 /// Queries, keys and values of one sequence, side by side for all heads.
@@ -54,9 +43,9 @@ struct Operands<'a> {
     seen: &'a [usize],
     /// How many queries came behind each one.
     ages: &'a [usize],
-    /// Of the caches that want keys and values: how the weights of queries fall
-    /// with their age.
-    decays: &'a [f32],
+    /// Where keys and values are kept: how the weights of queries fall with their
+    /// age.
+    decays: Option<&'a [f32]>,
     score_scale: f32,
 }
 
@@ -115,7 +104,10 @@ impl PlannedLayers {
                 places.map(move |place| last.saturating_sub(*place))
             })
             .collect();
-        let decays: Vec<Vec<f32>> = sequences.iter().map(Sequence::decays).collect();
+        let decays: Vec<Option<Vec<f32>>> = sequences
+            .iter()
+            .map(|sequence| sequence.record.reading.as_ref().map(|r| r.decays.clone()))
+            .collect();
         let shared_outputs: Vec<SharedOutput> = (0..sequences.len() * shared)
             .into_par_iter()
             .map(|job| {
@@ -129,7 +121,7 @@ impl PlannedLayers {
                     key_bits: &keys.bits[columns],
                     seen: &seen[rows.clone()],
                     ages: &ages[rows],
-                    decays: &decays[sequence],
+                    decays: decays[sequence].as_deref(),
                     score_scale: structure.score_scale(index_of_layer),
                 };
                 self.attend(&operands, head)
@@ -165,18 +157,15 @@ impl PlannedLayers {
                     structure.heads * (seen.len() - blind)
                 })
                 .collect();
-            let kept: Vec<&Kept> = kept[index * shared..(index + 1) * shared]
-                .iter()
-                .flatten()
-                .collect();
-            self.fill_caches(
-                index_of_layer,
-                sequence,
-                &keys.places[columns.clone()],
-                &keys.bits[columns.clone()],
-                &kept,
-                &decays[index],
-            );
+            if let Some(reading) = &mut sequence.record.reading {
+                let kept = kept[index * shared..(index + 1) * shared].iter().flatten();
+                let places = keys.places[columns.clone()].iter();
+                reading.layers.push(LayerReading {
+                    positions: places.map(|place| place - sequence.start).collect(),
+                    bits: keys.bits[columns.clone()].to_vec(),
+                    heads: kept.cloned().collect(),
+                });
+            }
             let places = &keys.places[columns];
             sequence.add_gain(&self.plan, places, &received, &summed);
             if with_trace {
@@ -188,55 +177,6 @@ impl PlannedLayers {
             }
         }
         context
-    }
-
-    /// Gives a layer's keys and values to the caches of a sequence.
-    fn fill_caches(
-        &self,
-        layer: usize,
-        sequence: &mut Sequence,
-        places: &[usize],
-        bits: &[Bits],
-        kept: &[&Kept],
-        decays: &[f32],
-    ) {
-        if kept.is_empty() {
-            return;
-        }
-        let dim = self.structure.head_dim;
-        let codes = |of: fn(&Kept) -> &[i8]| -> Vec<i8> {
-            let token = |token: usize| {
-                let heads = kept.iter();
-                heads.flat_map(move |head| &of(head)[token * dim..(token + 1) * dim])
-            };
-            (0..places.len()).flat_map(token).copied().collect()
-        };
-        let scales = |of: fn(&Kept) -> &[f32]| -> Vec<f32> {
-            let token = |token: usize| kept.iter().map(move |head| of(head)[token]);
-            (0..places.len()).flat_map(token).collect()
-        };
-        let (keys, values) = (codes(|k| &k.key_codes), codes(|k| &k.value_codes));
-        let key_scales = scales(|k| &k.key_scales);
-        let value_scales = scales(|k| &k.value_scales);
-        let news = NewTokens {
-            keys: &keys,
-            values: &values,
-            key_scales: &key_scales,
-            value_scales: &value_scales,
-            bits,
-        };
-        let positions: Vec<usize> = places.iter().map(|place| place - sequence.start).collect();
-        let tokens = sequence.scores.len();
-        let by = self.arithmetic(layer);
-        for cache in &mut sequence.record.caches {
-            let decay = cache.plan().decay();
-            let which = decays.iter().position(|&known| known == decay);
-            let received: Vec<&[f32]> = kept
-                .iter()
-                .map(|head| &head.received[which.expect("every cache was asked")][..])
-                .collect();
-            cache.fill(layer, tokens, &positions, &news, &received, &by);
-        }
     }
 
     /// How a layer's codes are made and multiplied.
@@ -324,7 +264,7 @@ impl PlannedLayers {
             })
             .collect();
 
-        let mut decayed = vec![vec![0.0; n]; decays.len()];
+        let mut decayed = vec![vec![0.0; n]; decays.map_or(0, <[f32]>::len)];
         let zeros = vec![0.0; n];
         let mut row = vec![0.0; n];
         let block = if structure.causal { BLOCK } else { m.max(1) };
@@ -361,7 +301,7 @@ impl PlannedLayers {
                     );
                     vector::softmax(isa, row, score_scale);
                     let mut largest = 0.0f32;
-                    for (decayed, decay) in decayed.iter_mut().zip(decays) {
+                    for (decayed, decay) in decayed.iter_mut().zip(decays.unwrap_or(&[])) {
                         let weight = decay.powi(ages[i] as i32);
                         for (sum, probability) in decayed.iter_mut().zip(&*row) {
                             *sum += weight * probability;
@@ -405,7 +345,7 @@ impl PlannedLayers {
         }
         SharedOutput {
             heads: outputs,
-            kept: (!decays.is_empty()).then_some(Kept {
+            kept: decays.map(|_| HeadReading {
                 key_codes,
                 key_scales,
                 value_codes,

@@ -24,7 +24,7 @@ use dtatrans_precision::compensation::Change;
 use dtatrans_precision::workload::rotation_block;
 use dtatrans_precision::{Bits, Calibration, Plan, PlanError, Tier, trace};
 
-pub(crate) use self::cache::TieredCache;
+pub(crate) use self::cache::{Reading, TieredCache};
 use self::change::{AverageChanges, Estimator};
 use self::prepare::{Preparation, Quantized, Quantizers};
 use self::rows::{LayerRows, Sequence, gather, select, select_codes};
@@ -67,8 +67,8 @@ pub(crate) struct Record {
     pub(crate) read_out: Vec<bool>,
     /// One entry per layer; empty if not asked for.
     pub(crate) trace: Vec<trace::Layer>,
-    /// The caches that were to be filled.
-    pub(crate) caches: Vec<TieredCache>,
+    /// Keys and values, where they were to be kept.
+    pub(crate) reading: Option<Reading>,
 }
 
 /// A layer halfway: the attention has run.
@@ -171,23 +171,24 @@ impl PlannedLayers {
         self.run_sequences(states, sequences, with_trace, after)
     }
 
-    /// As [`PlannedLayers::run`] on one text, whose keys and values go into
-    /// `caches`, which come back in the record.
-    pub(crate) fn run_into(
+    /// As [`PlannedLayers::run`] on one text; gives all that caches need of it,
+    /// with what its tokens received under each of the decays.
+    pub(crate) fn read_text(
         &self,
         states: &mut Vec<f32>,
         text: &Encoding,
-        caches: Vec<TieredCache>,
+        decays: Vec<f32>,
         after: impl FnMut(&[f32]),
-    ) -> Record {
+    ) -> Reading {
         let mut sequences = self.sequences(states, &[text]);
-        sequences[0].record.caches = caches;
+        sequences[0].record.reading = Some(Reading {
+            tokens: text.len(),
+            decays,
+            layers: Vec::new(),
+        });
         let mut records = self.run_sequences(states, sequences, false, after);
-        let mut record = records.pop().expect("one sequence ran");
-        for cache in &mut record.caches {
-            cache.advance(text.len());
-        }
-        record
+        let record = records.pop().expect("one sequence ran");
+        record.reading.expect("just put there")
     }
 
     fn run_sequences(
@@ -387,6 +388,13 @@ impl PlannedLayers {
     /// An empty cache of a plan for these layers.
     pub(crate) fn cache(&self, plan: &Arc<CachePlan>) -> TieredCache {
         TieredCache::new(plan, &self.structure)
+    }
+
+    /// The cache of a plan after a text.
+    pub(crate) fn cache_after(&self, reading: &Reading, plan: &Arc<CachePlan>) -> TieredCache {
+        let mut cache = self.cache(plan);
+        cache.fill(reading, |layer| self.arithmetic(layer));
+        cache
     }
 }
 

@@ -57,22 +57,9 @@ impl<'a> Sequence<'a> {
                 tiers: Vec::new(),
                 read_out: vec![true; input.len()],
                 trace: Vec::new(),
-                caches: Vec::new(),
+                reading: None,
             },
         }
-    }
-
-    /// How the weights of queries fall with their age in the caches that are to be
-    /// filled, each way once.
-    pub(super) fn decays(&self) -> Vec<f32> {
-        let mut decays: Vec<f32> = Vec::new();
-        for cache in &self.record.caches {
-            let decay = cache.plan().decay();
-            if !decays.contains(&decay) {
-                decays.push(decay);
-            }
-        }
-        decays
     }
 
     /// The tiers of the next layer.

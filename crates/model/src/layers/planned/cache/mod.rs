@@ -73,6 +73,71 @@ pub(super) struct NewTokens<'a> {
     pub(super) bits: &'a [Bits],
 }
 
+impl NewTokens<'_> {
+    fn rows(&self, token: usize, head: usize) -> TokenRows<'_> {
+        let row = token * (self.key_scales.len() / self.bits.len()) + head;
+        let dim = self.keys.len() / self.key_scales.len();
+        TokenRows {
+            key: &self.keys[row * dim..(row + 1) * dim],
+            value: &self.values[row * dim..(row + 1) * dim],
+            key_scale: self.key_scales[row],
+            value_scale: self.value_scales[row],
+        }
+    }
+}
+
+/// One token's key and value at one head.
+struct TokenRows<'a> {
+    key: &'a [i8],
+    value: &'a [i8],
+    key_scale: f32,
+    value_scale: f32,
+}
+
+/// What caches need of a text that was read at once, whatever they keep of it.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub(super) tokens: usize,
+    /// How the weights of queries may fall from one to the next.
+    pub(super) decays: Vec<f32>,
+    pub(super) layers: Vec<LayerReading>,
+}
+
+#[derive(Clone)]
+pub(super) struct LayerReading {
+    /// The tokens that have keys and values.
+    pub(super) positions: Vec<usize>,
+    /// The bits of their codes.
+    pub(super) bits: Vec<Bits>,
+    /// One per key-value head.
+    pub(super) heads: Vec<HeadReading>,
+}
+
+#[derive(Clone)]
+pub(super) struct HeadReading {
+    /// (tokens, head_dim).
+    pub(super) key_codes: Vec<i8>,
+    pub(super) key_scales: Vec<f32>,
+    /// (tokens, head_dim).
+    pub(super) value_codes: Vec<i8>,
+    pub(super) value_scales: Vec<f32>,
+    /// For each decay: the probability that each token received, summed over the
+    /// query heads and, with the decay's weights, over the queries.
+    pub(super) received: Vec<Vec<f32>>,
+}
+
+impl HeadReading {
+    fn rows(&self, token: usize) -> TokenRows<'_> {
+        let dim = self.key_codes.len() / self.key_scales.len();
+        TokenRows {
+            key: &self.key_codes[token * dim..(token + 1) * dim],
+            value: &self.value_codes[token * dim..(token + 1) * dim],
+            key_scale: self.key_scales[token],
+            value_scale: self.value_scales[token],
+        }
+    }
+}
+
 /// Queries of one new token.
 #[derive(Clone, Copy)]
 pub(super) struct Query<'a> {
@@ -131,48 +196,58 @@ impl TieredCache {
         self.tokens
     }
 
+    /// The plan that the cache follows.
+    pub(crate) fn plan(&self) -> &Arc<CachePlan> {
+        &self.plan
+    }
+
     /// Counts new tokens once all layers have them.
     pub(super) fn advance(&mut self, tokens: usize) {
         self.tokens += tokens;
     }
 
-    /// The plan that the cache follows.
-    pub(super) fn plan(&self) -> &CachePlan {
-        &self.plan
+    /// Takes in a text that was read at once.
+    ///
+    /// # Panics
+    /// If the reading lacks the plan's decay.
+    pub(super) fn fill(&mut self, reading: &Reading, by: impl Fn(usize) -> Arithmetic) {
+        let decay = self.plan.decay();
+        let which = reading.decays.iter().position(|&known| known == decay);
+        let which = which.expect("the reading was asked for this decay");
+        for (layer, read) in reading.layers.iter().enumerate() {
+            self.fill_layer(layer, reading.tokens, read, which, &by(layer));
+        }
+        self.advance(reading.tokens);
     }
 
-    /// Takes in a layer's keys and values of a text of `tokens` that was read at
-    /// once: `positions` are the tokens that have some, `received` what each
-    /// received at each key-value head, older queries counting less as the plan
-    /// says.
-    pub(super) fn fill(
+    fn fill_layer(
         &mut self,
         layer: usize,
         tokens: usize,
-        positions: &[usize],
-        news: &NewTokens,
-        received: &[&[f32]],
+        read: &LayerReading,
+        decay: usize,
         by: &Arithmetic,
     ) {
         let mut standing = std::mem::take(&mut self.standing);
         let units = self.layers[layer].units.len();
-        let together = received.len() / units;
-        for unit in 0..units {
-            let heads = unit * together..(unit + 1) * together;
+        let positions = &read.positions;
+        let heads = read.heads.chunks_exact(read.heads.len() / units);
+        for (index, heads) in heads.enumerate() {
             let mut own = vec![0.0; positions.len()];
-            for received in &received[heads.clone()] {
-                for (sum, received) in own.iter_mut().zip(*received) {
+            for head in heads {
+                for (sum, received) in own.iter_mut().zip(&head.received[decay]) {
                     *sum += received;
                 }
             }
             let ranks = self.ranks(&mut standing, layer, tokens, positions, &own);
-            let [upper, lower] = self.share_out(layer, tokens, positions, news.bits, &ranks);
-            let own_unit = &mut self.layers[layer].units[unit];
-            for (tier, chosen) in [(&mut own_unit.upper, &upper), (&mut own_unit.lower, &lower)] {
-                tier.reserve(chosen.len());
+            let [upper, lower] = self.share_out(layer, tokens, positions, &read.bits, &ranks);
+            let unit = &mut self.layers[layer].units[index];
+            for (slots, chosen) in [(&mut unit.upper, &upper), (&mut unit.lower, &lower)] {
+                slots.reserve(chosen.len());
                 for &token in chosen {
-                    let position = positions[token];
-                    tier.push(news, token, heads.clone(), position, own[token], by);
+                    let rows = heads.iter().map(|head| head.rows(token));
+                    let bits = read.bits[token];
+                    slots.push(rows, bits, positions[token], own[token], by);
                 }
             }
             if self.plan.policy.cascades() {
@@ -199,12 +274,14 @@ impl TieredCache {
         let units = &mut self.layers[layer].units;
         let together = shared / units.len();
         for (index, unit) in units.iter_mut().enumerate() {
-            let heads = index * together..(index + 1) * together;
-            let tier = match news.bits[token] {
+            let rows =
+                (index * together..(index + 1) * together).map(|head| news.rows(token, head));
+            let bits = news.bits[token];
+            let slots = match bits {
                 Bits::Eight => &mut unit.upper,
                 _ => &mut unit.lower,
             };
-            tier.push(news, token, heads, position, 0.0, by);
+            slots.push(rows, bits, position, 0.0, by);
         }
         let dim = query.codes.len() / heads;
         let attended: Vec<Attended> = (0..heads)
@@ -522,38 +599,30 @@ impl Slots {
         }
     }
 
-    /// Takes in a new token's keys and values at `heads`.
-    fn push(
+    /// Takes in a token: its rows at each head, of codes of so many bits.
+    fn push<'a>(
         &mut self,
-        news: &NewTokens,
-        token: usize,
-        heads: std::ops::Range<usize>,
+        rows: impl Iterator<Item = TokenRows<'a>>,
+        bits: Bits,
         position: usize,
         received: f32,
         by: &Arithmetic,
     ) {
         self.reserve(1);
-        let shared = news.key_scales.len() / news.bits.len();
-        let dim = news.keys.len() / news.key_scales.len();
         let widths = self.widths;
-        for (own, head) in self.heads.iter_mut().zip(heads) {
-            let row = token * shared + head;
-            let codes = row * dim..(row + 1) * dim;
-            let bits = news.bits[token];
-            let place = (bits, widths.key);
+        for (own, rows) in self.heads.iter_mut().zip(rows) {
             push_row(
                 &mut own.keys,
-                &news.keys[codes.clone()],
-                news.key_scales[row],
-                place,
+                rows.key,
+                rows.key_scale,
+                (bits, widths.key),
                 by,
             );
-            let place = (bits, widths.value);
             push_row(
                 &mut own.values,
-                &news.values[codes],
-                news.value_scales[row],
-                place,
+                rows.value,
+                rows.value_scale,
+                (bits, widths.value),
                 by,
             );
         }

@@ -90,7 +90,6 @@ fn tokens(count: usize, seed: u64) -> Vec<Token> {
 /// A token as the slow cache keeps it at one layer.
 #[derive(Clone)]
 struct Kept {
-    position: usize,
     /// By shared head.
     keys: Vec<Vec<f64>>,
     values: Vec<Vec<f64>>,
@@ -121,7 +120,6 @@ impl Slow {
         };
         let all = &mut self.layers[layer];
         all.push(Kept {
-            position: all.len(),
             keys: floats(&token.keys, &token.key_scales),
             values: floats(&token.values, &token.value_scales),
             received: vec![0.0; SHARED],
@@ -303,32 +301,44 @@ fn the_cache_gives_and_keeps_what_a_slow_one_does() {
 #[test]
 fn a_text_read_at_once_shares_out_the_tiers_by_rank() {
     let plan = Arc::new(plan(&Attention, Scope::Head));
-    let tokens = tokens(50, 3);
-    let flat = |of: fn(&Token) -> &[i8]| -> Vec<i8> {
-        tokens.iter().flat_map(|token| of(token)).copied().collect()
-    };
-    let floats = |of: fn(&Token) -> &[f32]| -> Vec<f32> {
-        tokens.iter().flat_map(|token| of(token)).copied().collect()
-    };
-    let (keys, values) = (flat(|t| &t.keys), flat(|t| &t.values));
-    let (key_scales, value_scales) = (floats(|t| &t.key_scales), floats(|t| &t.value_scales));
     // The two middle tokens have keys of 4 bits, whatever they received.
     let mut bits = vec![Bits::Eight; 50];
     (bits[24], bits[25]) = (Bits::Four, Bits::Four);
-    let news = NewTokens {
-        keys: &keys,
-        values: &values,
-        key_scales: &key_scales,
-        value_scales: &value_scales,
-        bits: &bits,
+    let received = |p: usize| ((p * 37) % 50) as f32 + 100.0 * f32::from(p == 24);
+    let received: Vec<f32> = (0..50).map(received).collect();
+    let head = |shared: usize| {
+        let tokens = tokens(50, 3);
+        let codes = |of: fn(&Token) -> &[i8]| -> Vec<i8> {
+            let rows = tokens.iter();
+            let rows = rows.flat_map(|token| &of(token)[shared * DIM..(shared + 1) * DIM]);
+            rows.copied().collect()
+        };
+        HeadReading {
+            key_codes: codes(|token| &token.keys),
+            key_scales: tokens
+                .iter()
+                .map(|token| token.key_scales[shared])
+                .collect(),
+            value_codes: codes(|token| &token.values),
+            value_scales: tokens
+                .iter()
+                .map(|token| token.value_scales[shared])
+                .collect(),
+            received: vec![received.clone()],
+        }
     };
-    let positions: Vec<usize> = (0..50).collect();
-    let received: Vec<f32> = (0..50)
-        .map(|p| ((p * 37) % 50) as f32 + 100.0 * f32::from(p == 24))
-        .collect();
+    let layer = LayerReading {
+        positions: (0..50).collect(),
+        bits,
+        heads: (0..SHARED).map(head).collect(),
+    };
+    let reading = Reading {
+        tokens: 50,
+        decays: vec![plan.decay()],
+        layers: vec![layer; LAYERS],
+    };
     let mut cache = TieredCache::new(&plan, &structure());
-    cache.fill(0, 50, &positions, &news, &[&received, &received], &by());
-    cache.advance(50);
+    cache.fill(&reading, |_| by());
     let tiers = &cache.tiers()[0];
     assert_eq!(tiers[0], tiers[1]);
     let tiers = &tiers[0];
