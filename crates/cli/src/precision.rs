@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use dtatrans_model::{Checkpoint, DecoderCheckpoint, Precision, calibration};
+use dtatrans_model::{Checkpoint, DecoderCheckpoint, DecoderConfig, Precision, calibration};
 use dtatrans_precision::{Calibration, Plan};
 
 use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
@@ -53,6 +53,20 @@ pub(crate) fn default_plan<'a>(model: impl Into<Target<'a>>) -> Result<Plan> {
     Ok(Plan::dense_eight(model.layers))
 }
 
+/// All tokens at 8 bits, balanced: what a decoder computes in unless the user says
+/// otherwise.
+pub(crate) fn decoder_plan(layers: usize) -> Plan {
+    let mut plan = Plan::dense_eight(layers);
+    plan.balance = true;
+    plan
+}
+
+/// Bytes of the codes and scales of so many tokens at 8 bits in a decoder's cache.
+pub(crate) fn cache_at_eight_bits(config: &DecoderConfig, tokens: usize) -> f64 {
+    let row = config.head_dim + size_of::<u16>();
+    (2 * row * config.key_value_heads * config.layers * tokens) as f64
+}
+
 /// What the arguments ask for; `None` if they say nothing.
 pub(crate) fn asked<'a>(
     arguments: &PrecisionArguments,
@@ -92,7 +106,7 @@ fn of_bits(bits: BitsArgument, model: Target) -> Precision {
 }
 
 /// The plan of a file, with its calibration if it needs one, or the default one.
-fn plan_of(file: &Path, model: Target) -> Result<Plan> {
+pub(crate) fn plan_of(file: &Path, model: Target) -> Result<Plan> {
     if file.as_os_str() == "default" {
         return default_plan(model);
     }

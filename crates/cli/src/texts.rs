@@ -1,12 +1,26 @@
 //! Texts to run on: from the command line, a file, or standard input.
 
 use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use dtatrans_model::{Encoding, TextTokenizer};
 
 use crate::args::TextArguments;
 use crate::console;
+
+/// The whole text of files, one after the other.
+pub(crate) fn read_whole(files: &[PathBuf]) -> Result<String> {
+    let mut text = String::new();
+    for file in files {
+        let what = || file.display().to_string();
+        let bytes = std::fs::read(file).with_context(what)?;
+        let part = String::from_utf8(bytes)
+            .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()));
+        text.push_str(&part.with_context(what)?);
+    }
+    Ok(text)
+}
 
 /// The texts that the arguments give, one a line of a file or of standard input.
 pub(crate) fn read(arguments: &TextArguments) -> Result<Vec<String>> {

@@ -43,6 +43,9 @@ pub enum SpaceError {
     /// No layers at all.
     #[error("a plan needs at least one layer")]
     NoLayers,
+    /// A template that says nothing of the cache.
+    #[error("the plan has no [cache]")]
+    NoCache,
 }
 
 /// Why a journal was refused.

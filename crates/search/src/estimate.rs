@@ -10,7 +10,7 @@
 //! margin of standard errors of the measurement is. The margin also stands for
 //! what all candidates share: that the calibration items are a sample.
 
-use crate::Evaluated;
+use crate::{Budget, Evaluated};
 
 /// Evaluations from which on the fit against the guide is used.
 const LEAST: usize = 12;
@@ -83,10 +83,22 @@ fn variances(history: &[Evaluated]) -> Vec<f64> {
     errors.map(|error| error.max(least).powi(2)).collect()
 }
 
-/// The cheapest candidate whose upper estimate is within the budget; of equally
-/// cheap ones that of the least estimate. `None` if none is.
-pub fn choose(history: &[Evaluated], budget: f64, margin: f64) -> Option<Choice> {
+/// Of a budget of loss the cheapest candidate whose upper estimate is within it, of
+/// equally cheap ones that of the least estimate; of a budget of cost the least
+/// harmful candidate within it, of equally harmful ones the cheapest. `None` if none
+/// is.
+pub fn choose(history: &[Evaluated], budget: Budget, margin: f64) -> Option<Choice> {
     let estimates = estimates(history, margin);
+    let budget = match budget {
+        Budget::Loss(budget) => budget,
+        Budget::Cost(budget) => {
+            let index = least_harmful(history, budget)?;
+            return Some(Choice {
+                index,
+                estimate: estimates[index],
+            });
+        }
+    };
     let within = (0..history.len()).filter(|&index| estimates[index].upper <= budget);
     let best = within.min_by(|&a, &b| {
         let cost = |index: usize| history[index].evaluation.cost;
@@ -99,9 +111,23 @@ pub fn choose(history: &[Evaluated], budget: f64, margin: f64) -> Option<Choice>
     })
 }
 
-/// The largest harm at which the upper estimate is within the budget; `None` if
-/// there is none.
-pub(crate) fn harm_within(history: &[Evaluated], budget: f64, margin: f64) -> Option<f64> {
+/// The candidate of the least harm within a cost.
+fn least_harmful(history: &[Evaluated], cost: f64) -> Option<usize> {
+    let harms = harms(history);
+    let own = |index: usize| (harms[index], history[index].evaluation.cost);
+    let within = (0..history.len()).filter(|&index| own(index).1 <= cost);
+    within.min_by(|&a, &b| own(a).partial_cmp(&own(b)).expect("finite"))
+}
+
+/// The largest harm at which the upper estimate is within the budget, or the least
+/// one within a budget of cost; `None` if there is none.
+pub(crate) fn harm_within(history: &[Evaluated], budget: Budget, margin: f64) -> Option<f64> {
+    let budget = match budget {
+        Budget::Loss(budget) => budget,
+        Budget::Cost(budget) => {
+            return least_harmful(history, budget).map(|index| harms(history)[index]);
+        }
+    };
     let fit = Fit::new(history);
     let (harms, variances) = (harms(history), variances(history));
     let upper = |index: usize| {
@@ -250,8 +276,8 @@ mod tests {
             for evaluated in &mut bare {
                 evaluated.evaluation.guide = None;
             }
-            naive += truths[choose(&bare, 1.0, 0.0).unwrap().index] / 40.0;
-            chosen += truths[choose(&history, 1.0, 0.5).unwrap().index] / 40.0;
+            naive += truths[choose(&bare, Budget::Loss(1.0), 0.0).unwrap().index] / 40.0;
+            chosen += truths[choose(&history, Budget::Loss(1.0), 0.5).unwrap().index] / 40.0;
         }
         assert!(naive > 1.5, "{naive}");
         assert!(chosen < 1.0, "{chosen}");
@@ -261,10 +287,18 @@ mod tests {
     #[test]
     fn the_harm_within_a_budget_is_found() {
         let (history, _) = noisy(1, 100, 0.2);
-        let harm = harm_within(&history, 2.0, 0.0).unwrap();
+        let harm = harm_within(&history, Budget::Loss(2.0), 0.0).unwrap();
         assert!((harm * harm * 100.0 - 2.0).abs() < 0.4, "{harm}");
-        assert!(harm_within(&history, -9.0, 0.0).is_none());
-        assert!(choose(&history, -9.0, 0.0).is_none());
-        assert!(choose(&[], 1.0, 0.0).is_none());
+        assert!(harm_within(&history, Budget::Loss(-9.0), 0.0).is_none());
+        assert!(choose(&history, Budget::Loss(-9.0), 0.0).is_none());
+        let cheap = choose(&history, Budget::Cost(0.8), 0.0).unwrap();
+        let harms = harms(&history);
+        let within = (0..100).filter(|&index| history[index].evaluation.cost <= 0.8);
+        assert!(
+            within
+                .into_iter()
+                .all(|index| harms[index] >= harms[cheap.index])
+        );
+        assert!(choose(&[], Budget::Loss(1.0), 0.0).is_none());
     }
 }

@@ -4,7 +4,7 @@
 //! line one evaluation:
 //!
 //! ```json
-//! {"format":"dtatrans-search","version":1,"settings":{...},"options":{...},"genes":[...]}
+//! {"format":"dtatrans-search","version":2,"settings":{...},"options":{...},"genes":[...]}
 //! {"candidate":[1,0,3],"loss":0.4,"standard_error":0.2,"guide":0.003,"cost":0.31}
 //! ```
 //!
@@ -28,7 +28,7 @@ use crate::{Candidate, Evaluation, Gene, JournalError, Options, Search, Space};
 pub const FORMAT: &str = "dtatrans-search";
 /// Version of the file format. A change of what a search asks for raises it
 /// too.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first line of a journal: all that decides what is evaluated, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

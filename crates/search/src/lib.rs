@@ -16,6 +16,7 @@
 //! Reading order: [`space`], [`evaluation`], [`search`], [`strategy`] (the joint
 //! search top to bottom), [`surrogate`], [`front`], [`estimate`], [`journal`].
 
+mod cache_space;
 mod error;
 pub mod estimate;
 pub mod evaluation;
@@ -29,13 +30,14 @@ pub mod strategy;
 pub mod surrogate;
 mod variation;
 
+pub use cache_space::CacheSpace;
 pub use error::{JournalError, SpaceError};
 pub use estimate::{Choice, Estimate, choose, estimates};
 pub use evaluation::{Evaluated, Evaluation};
 pub use front::{hypervolume, pareto};
 pub use journal::{Header, Journal};
 pub use plan_space::PlanSpace;
-pub use search::{Options, Search};
+pub use search::{Budget, Options, Search};
 pub use space::{Candidate, Gene, GeneKind, Space};
 pub use strategy::Strategy;
 pub use variation::Variation;

@@ -299,7 +299,7 @@ impl Space for PlanSpace {
 }
 
 /// Levels above 0 of a share in these steps.
-fn steps(step: f64) -> Result<u16, SpaceError> {
+pub(crate) fn steps(step: f64) -> Result<u16, SpaceError> {
     let thousandths = (step * 1000.0).round();
     let whole = (step * 1000.0 - thousandths).abs() < 1e-6;
     if !whole || !(1.0..=1000.0).contains(&thousandths) || 1000 % thousandths as u16 != 0 {
@@ -368,20 +368,7 @@ fn genes(
         });
     }
     for (index, variation) in variations.iter().enumerate() {
-        genes.push(Gene {
-            name: variation.key.clone(),
-            kind: GeneKind::Categorical,
-            role: variation.key.clone(),
-            group: layers + index,
-            levels: variation
-                .values
-                .iter()
-                .map(|value| match value {
-                    Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                })
-                .collect(),
-        });
+        genes.push(variation.gene(layers + index));
     }
     (genes, places)
 }

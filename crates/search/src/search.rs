@@ -17,11 +17,21 @@ pub struct Options {
     pub evaluations: usize,
     /// Decides all draws.
     pub seed: u64,
-    /// The loss that the chosen candidate may have.
-    pub budget: f64,
+    /// What bounds the choice.
+    pub budget: Budget,
     /// How many standard errors of its measured loss the chosen candidate stays
     /// below the budget.
     pub margin: f64,
+}
+
+/// What bounds the choice of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// The loss that it may have: the cheapest such candidate is chosen.
+    Loss(f64),
+    /// The cost that it may have: the least harmful such candidate is chosen.
+    Cost(f64),
 }
 
 /// A search: what it chooses from, and what is known so far.
@@ -121,8 +131,9 @@ impl<S: Space> Search<S> {
         &self.history
     }
 
-    /// The cheapest candidate within the budget, by its upper estimate; `None`
-    /// if there is none so far.
+    /// The cheapest candidate within a budget of loss, by its upper estimate, or
+    /// the least harmful one within a budget of cost; `None` if there is none so
+    /// far.
     pub fn choice(&self) -> Option<Choice> {
         estimate::choose(&self.history, self.options.budget, self.options.margin)
     }

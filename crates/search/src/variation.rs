@@ -3,7 +3,7 @@
 use dtatrans_precision::{Plan, compensation, importance};
 use serde_json::{Value, json};
 
-use crate::SpaceError;
+use crate::{Gene, GeneKind, SpaceError};
 
 /// The role of the genes that give a layer's compensation, and the key by which
 /// they are varied.
@@ -26,6 +26,11 @@ const IMPORTANCES: [&dyn importance::Importance; 6] = [
     &importance::ValueWeighted,
     &importance::Returning,
     &importance::Waiting,
+];
+
+/// Keys that cannot be varied as a whole.
+const FIXED: [&str; 8] = [
+    "layer", "format", "name", "prior", "cache", "r8", "r4", "r0",
 ];
 
 /// A key of the plan's file, and the values that a search tries for it.
@@ -72,13 +77,13 @@ impl Variation {
     pub(crate) fn own_value_first(&self, template: &Value) -> Result<Variation, SpaceError> {
         let key = &self.key;
         let own = match template.get(key) {
-            Some(own) if !["layer", "format", "name", "prior"].contains(&key.as_str()) => own,
+            Some(own) if !FIXED.contains(&key.as_str()) => own,
             _ => {
                 return Err(SpaceError::Key {
                     key: key.clone(),
-                    allowed:
-                        "a key of the plan other than format, name, prior, calibration and layer"
-                            .into(),
+                    allowed: "a key of the plan other than format, name, prior, calibration, \
+                              layer, cache and shares"
+                        .into(),
                 });
             }
         };
@@ -88,6 +93,21 @@ impl Variation {
             key: key.clone(),
             values,
         })
+    }
+
+    /// The gene of a key of the whole plan.
+    pub(crate) fn gene(&self, group: usize) -> Gene {
+        let level = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Gene {
+            name: self.key.clone(),
+            kind: GeneKind::Categorical,
+            role: self.key.clone(),
+            group,
+            levels: self.values.iter().map(level).collect(),
+        }
     }
 
     /// The names of the compensations that a layer may have: the template's own

@@ -95,7 +95,7 @@ fn a_journal_of_other_settings_is_refused_by_the_setting() {
     let error = refused(&mut seed, settings());
     assert!(error.contains("seed is 3 there, and 4 here"), "{error}");
     let mut budget = synthetic.search(Strategy::Joint, 3, EVALUATIONS, 2.0);
-    assert!(refused(&mut budget, settings()).contains("budget is 1.0 there"));
+    assert!(refused(&mut budget, settings()).contains("budget is {\"loss\":1.0} there"));
     let mut random = fresh(&synthetic, Strategy::Random);
     assert!(refused(&mut random, settings()).contains("strategy is \"joint\" there"));
     let mut finer =

@@ -8,7 +8,7 @@
 
 mod support;
 
-use dtatrans_search::{Strategy, choose, hypervolume};
+use dtatrans_search::{Budget, Strategy, choose, hypervolume};
 use support::{Synthetic, run};
 
 /// The budget of the synthetic studies.
@@ -29,7 +29,10 @@ fn truths(synthetic: &Synthetic, strategy: Strategy, seed: u64) -> (Vec<(f64, f6
         .collect();
     let choice = search.choice().expect("8 bits lose nothing");
     let evaluated = &search.history()[choice.index];
-    assert_eq!(choose(search.history(), BUDGET, 0.5), Some(choice));
+    assert_eq!(
+        choose(search.history(), Budget::Loss(BUDGET), 0.5),
+        Some(choice)
+    );
     // A choice above the budget counts as none was made.
     let cost = match synthetic.loss(&evaluated.candidate) <= 1.15 * BUDGET {
         true => evaluated.evaluation.cost,

@@ -60,7 +60,7 @@ impl Scores {
     }
 
     /// Adds the windows of others.
-    fn append(&mut self, others: Scores) {
+    pub fn append(&mut self, others: Scores) {
         self.losses.extend(others.losses);
         self.divergences.extend(others.divergences);
         self.cache_bytes.extend(others.cache_bytes);
@@ -180,7 +180,10 @@ pub fn step_by_step(
 ) -> std::result::Result<Vec<Scores>, ModelError> {
     let mut all = vec![Scores::default(); caches.len().max(1)];
     for some in windows.chunks(TOGETHER) {
-        let beginnings = Beginnings::read(decoder, caches, some, context, reference)?;
+        let mut beginnings = Beginnings::none(context);
+        for window in some {
+            beginnings.add(decoder, caches, window, reference)?;
+        }
         let scores = beginnings.go_on(decoder, caches, reference, done)?;
         for (all, scores) in all.iter_mut().zip(scores) {
             all.append(scores);
@@ -206,50 +209,48 @@ enum Start {
 }
 
 impl<'a> Beginnings<'a> {
-    /// Reads the first `context` tokens of each window, for `caches` or whatever
-    /// other ones have the same half-lives; where none are given, for the decoder's
-    /// own way.
+    /// No windows yet, of each of which the first `context` tokens are to be read.
+    ///
+    /// # Panics
+    /// If `context` is 0.
+    pub fn none(context: usize) -> Beginnings<'a> {
+        assert!(context > 0);
+        Beginnings {
+            windows: Vec::new(),
+            context,
+            starts: Vec::new(),
+            known: Vec::new(),
+            last: Vec::new(),
+        }
+    }
+
+    /// Reads the beginning of a window, for `caches` or whatever other ones have the
+    /// same half-lives; where none are given, for the decoder's own way.
     ///
     /// # Errors
     /// As [`step_by_step`].
     ///
     /// # Panics
-    /// As [`step_by_step`].
-    pub fn read(
+    /// If the window is not as long as the others.
+    pub fn add(
+        &mut self,
         decoder: &Decoder,
         caches: &[Arc<CachePlan>],
-        windows: &[&'a [u32]],
-        context: usize,
+        window: &'a [u32],
         reference: Option<&Decoder>,
-    ) -> std::result::Result<Beginnings<'a>, ModelError> {
-        assert!(context > 0);
-        assert!(
-            windows
-                .iter()
-                .all(|window| window.len() == windows[0].len())
-        );
+    ) -> std::result::Result<(), ModelError> {
+        assert!(self.windows.iter().all(|other| other.len() == window.len()));
         let width = decoder.config().hidden_size;
-        let mut beginnings = Beginnings {
-            windows: windows.to_vec(),
-            context,
-            starts: Vec::new(),
-            known: Vec::new(),
-            last: Vec::new(),
-        };
-        for window in windows {
-            let (states, start) = begin(decoder, caches, &window[..context])?;
-            beginnings
-                .last
-                .extend_from_slice(&states[states.len() - width..]);
-            beginnings.starts.push(start);
-            if let Some(reference) = reference {
-                let states = read(reference, window)?;
-                beginnings
-                    .known
-                    .push(states[(context - 1) * width..].to_vec());
-            }
+        let (states, start) = begin(decoder, caches, &window[..self.context])?;
+        self.last.extend_from_slice(&states[states.len() - width..]);
+        self.starts.push(start);
+        if let Some(reference) = reference {
+            let states = read(reference, window)?;
+            self.known
+                .push(states[(self.context - 1) * width..].to_vec());
         }
-        Ok(beginnings)
+        self.windows.push(window);
+        Ok(())
     }
 
     /// Reads and scores the others one by one; gives one result for each way to

@@ -32,17 +32,35 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "FILE", requires = "objective")]
     pub(crate) texts: Option<PathBuf>,
 
-    /// The loss that the plan may have against f32, in points
-    #[arg(long, value_name = "POINTS", value_parser = not_negative)]
-    pub(crate) budget: f64,
+    /// The loss that the plan may have against f32, in points, for lm in per cent of the perplexity
+    #[arg(long, value_name = "POINTS", value_parser = not_negative,
+        required_unless_present = "cost_budget")]
+    pub(crate) budget: Option<f64>,
+
+    /// Instead: the cost that the plan may have, as a share of what all tokens at 8 bits cost; the
+    /// plan of least harm is chosen then
+    #[arg(long, value_name = "SHARE", value_parser = not_negative, conflicts_with = "budget")]
+    pub(crate) cost_budget: Option<f64>,
 
     /// Standard errors of the measured loss by which the plan stays below the budget
     #[arg(long, value_name = "N", default_value_t = 0.5, value_parser = not_negative)]
     pub(crate) margin: f64,
 
-    /// What is to become least
-    #[arg(long, value_enum, value_name = "COST", default_value_t = CostArgument::ElementCycles)]
-    pub(crate) cost: CostArgument,
+    /// What is to become least [default: element-cycles, of lm cache-bytes]
+    #[arg(long, value_enum, value_name = "COST")]
+    pub(crate) cost: Option<CostArgument>,
+
+    /// For lm: how many tokens of each window to read at once
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) context: usize,
+
+    /// For lm: how many tokens to score step by step
+    #[arg(long, value_name = "M", default_value_t = 128)]
+    pub(crate) score: usize,
+
+    /// For lm: the most windows
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) windows: usize,
 
     /// The part of the model whose cost counts [default: attention; cpu-time: all of it]
     #[arg(long, value_enum, value_name = "PART")]
@@ -62,7 +80,8 @@ pub(crate) struct SearchArguments {
     pub(crate) seed: u64,
 
     /// The plan whose keys are kept and whose ratios are among the first tried; `default` is the
-    /// model's default plan [default: the keys of --bits 4]
+    /// model's default plan [default: the keys of --bits 4; for lm 8 bits, balanced, and a cache at
+    /// tiers by attention]
     #[arg(long, value_name = "FILE")]
     pub(crate) base: Option<PathBuf>,
 
@@ -132,6 +151,8 @@ pub(crate) enum CostArgument {
     Energy,
     /// Time on this processor: not the same in each run
     CpuTime,
+    /// Bytes of a decoder's cache after the last token of a window
+    CacheBytes,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,12 +12,20 @@ mod cascade;
 mod heavy_hitters;
 mod recent;
 
+use std::fmt;
+
 use crate::{Bits, PlanError, Ratio};
 
 pub use attention::Attention;
 pub use cascade::Cascade;
 pub use heavy_hitters::HeavyHitters;
 pub use recent::Recent;
+
+impl fmt::Debug for dyn CachePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// What ranks the tokens of a cache.
 pub trait CachePolicy: Send + Sync {
@@ -93,7 +101,7 @@ pub struct Widths {
 }
 
 /// How a plan keeps keys and values.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct CachePlan {
     /// What ranks the tokens.
     pub policy: &'static dyn CachePolicy,
@@ -131,6 +139,20 @@ impl CachePlan {
                 key: Bits::Four,
                 value: Bits::Four,
             },
+        }
+    }
+
+    /// Tiers by attention, with the defaults of everything: all tokens at 4 bits but
+    /// for the first 4 and the newest 64, all heads of a layer deciding together,
+    /// and a half-life of 128 queries.
+    pub fn by_attention(layers: usize) -> CachePlan {
+        CachePlan {
+            policy: &Attention,
+            layers: vec![Ratio::ALL_FOUR; layers],
+            first: 4,
+            newest: 64,
+            half_life: 128,
+            ..CachePlan::all_eight(layers)
         }
     }
 

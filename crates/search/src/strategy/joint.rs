@@ -16,7 +16,7 @@ use crate::estimate::{harm_within, harms};
 use crate::front::{hypervolume, pareto};
 use crate::search::State;
 use crate::surrogate::{Features, Linear, Predictor};
-use crate::{Candidate, GeneKind};
+use crate::{Budget, Candidate, GeneKind};
 use dtatrans_precision::random::Random;
 
 use super::optimum::{self, Goal};
@@ -59,7 +59,8 @@ struct Models {
     harms: Vec<f64>,
     /// The indices of the front of (harm, cost), cheapest first.
     front: Vec<usize>,
-    /// The largest harm within the budget; `None` where no candidate is.
+    /// The largest harm within a budget of loss, or the least within one of cost;
+    /// `None` where no candidate is.
     limit: Option<f64>,
 }
 
@@ -126,7 +127,8 @@ impl Models {
     }
 }
 
-/// The cheapest candidate within the budget, by the model.
+/// The best candidate within the budget, by the model: the cheapest within a loss,
+/// or the least harmful within a cost.
 fn within_budget(
     state: &State,
     models: &Models,
@@ -134,9 +136,18 @@ fn within_budget(
     random: &mut Random,
 ) -> Option<Candidate> {
     let harm = models.harm(turn % 4 == 2, random);
-    // A little on both sides of the limit, which is only estimated.
-    let limit = models.limit? * (0.95 + 0.08 * random.unit());
-    let goal = Goal { least: 1, limit };
+    let goal = match state.options.budget {
+        // A little on both sides of the limit, which is only estimated.
+        Budget::Loss(_) => Goal {
+            least: 1,
+            limit: models.limit? * (0.95 + 0.08 * random.unit()),
+        },
+        // The model of the cost may err a little.
+        Budget::Cost(budget) => Goal {
+            least: 0,
+            limit: budget * (0.98 + 0.03 * random.unit()),
+        },
+    };
     propose(state, models, &harm, &goal, random)
 }
 

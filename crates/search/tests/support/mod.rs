@@ -142,7 +142,7 @@ impl Synthetic {
             strategy,
             evaluations,
             seed,
-            budget,
+            budget: dtatrans_search::Budget::Loss(budget),
             margin: 0.5,
         };
         Search::new(self.space.clone(), options)

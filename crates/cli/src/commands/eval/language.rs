@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::error::ErrorKind;
 use dtatrans_kernels::Isa;
-use dtatrans_model::{AnyCheckpoint, Decoder, DecoderCheckpoint, Precision};
+use dtatrans_model::{AnyCheckpoint, Decoder, Precision};
 use dtatrans_precision::cache::CachePlan;
 use dtatrans_tasks::bootstrap::{BootstrapOptions, Interval};
 use dtatrans_tasks::language::{self, Scores};
 use serde::Serialize;
 
 use crate::args::{EvalArguments, PartArgument};
-use crate::{console, model, output, precision, task};
+use crate::{console, model, output, precision, task, texts};
 
 /// Tokens of a window unless the user says otherwise, or the model takes fewer.
 const WINDOW_TOKENS: usize = 1024;
@@ -73,14 +73,7 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
     if let Err((kind, message)) = check(arguments) {
         task::wrong_usage("eval", kind, message);
     }
-    let mut text = String::new();
-    for file in &arguments.files.data {
-        let what = || file.display().to_string();
-        let bytes = std::fs::read(file).with_context(what)?;
-        let part = String::from_utf8(bytes)
-            .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()));
-        text.push_str(&part.with_context(what)?);
-    }
+    let text = texts::read_whole(&arguments.files.data)?;
     let checkpoint = match model::open_any(&arguments.model)? {
         AnyCheckpoint::Decoder(checkpoint) => *checkpoint,
         AnyCheckpoint::Encoder(_) => bail!(
@@ -189,8 +182,9 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
                     .map(|known| against(&scores, known))
                     .transpose()?,
                 cache_bytes,
-                cache_share: cache_bytes
-                    .map(|bytes| bytes / all_at_eight_bits(&checkpoint, length - 1)),
+                cache_share: cache_bytes.map(|bytes| {
+                    bytes / precision::cache_at_eight_bits(&checkpoint.config, length - 1)
+                }),
                 window_losses: sums(&scores.losses),
                 window_divergences: sums(&scores.divergences),
                 seconds,
@@ -247,13 +241,6 @@ fn against(scores: &Scores, known: &Scores) -> Result<Against> {
         perplexity_percent: scores.against(known, &BootstrapOptions::default())?,
         divergence: scores.mean_divergence().unwrap_or(0.0),
     })
-}
-
-/// Bytes of the codes and scales of so many tokens at 8 bits.
-fn all_at_eight_bits(checkpoint: &DecoderCheckpoint, tokens: usize) -> f64 {
-    let config = &checkpoint.config;
-    let row = config.head_dim + 2;
-    (2 * row * config.key_value_heads * config.layers * tokens) as f64
 }
 
 /// Whether the options fit the task.

@@ -98,6 +98,7 @@ impl<'a> Price<'a> {
                 self.simulate(plan, &outputs, &mut measures)? / self.dense
             }
             CostArgument::CpuTime => self.time(&engine, seconds, &mut measures)?,
+            CostArgument::CacheBytes => bail!("an encoder has no cache"),
         };
         Ok(Priced {
             outputs,

@@ -2,20 +2,22 @@
 
 mod calibrator;
 mod cost;
+mod decoder;
 mod report;
 mod sample;
 mod settings;
 mod subject;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, calibration};
 use dtatrans_precision::Plan;
-use dtatrans_search::{Evaluation, Header, Journal, Options, PlanSpace, Search, Space, Strategy};
+use dtatrans_search::{Budget, Evaluation, Header, Journal, Options, Search, Space, Strategy};
 
-use crate::args::{CostArgument, ScopeArgument, SearchArguments};
+use crate::args::{CostArgument, ScopeArgument, SearchArguments, TaskArgument};
 use crate::{console, model, output};
 
 use calibrator::Calibrator;
@@ -30,7 +32,11 @@ const RESAMPLES_SEARCHING: usize = 500;
 const RESAMPLES_VALIDATING: usize = 10_000;
 
 pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<()> {
-    let scope = scope(arguments)?;
+    if arguments.task == Some(TaskArgument::Lm) {
+        return decoder::run(arguments, isa, json);
+    }
+    let cost = cost_of(arguments)?;
+    let scope = scope(arguments, cost)?;
     let subject = Subject::searched(arguments)?;
     let unseen = Subject::unseen(arguments)?;
     let calibration_file = arguments.out.as_deref().map(calibration_of).transpose()?;
@@ -39,11 +45,12 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
     let material = subject.open()?;
     // A mistake in it should not show only after hours.
     let unseen = unseen.as_ref().map(Subject::open).transpose()?;
-    let fingerprint = settings::fingerprint(arguments, &subject, scope, &space, &checkpoint)?;
+    let fingerprint = settings::fingerprint(arguments, &subject, cost, scope, &space, &checkpoint)?;
     let study = Study {
         checkpoint: &checkpoint,
         isa,
         arguments,
+        cost,
         scope,
         sample: Sample::open(&material, &checkpoint, isa)?,
     };
@@ -56,19 +63,18 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
     let mut found = Vec::new();
     for &strategy in strategies {
         let mut search = Search::new(space.clone(), options(arguments, strategy));
-        let journal = arguments
-            .journal
-            .as_deref()
-            .map(|file| journal_of(file, strategy));
-        let journal = match &journal {
-            Some(file) => {
-                let header = Header::new(&search, fingerprint.clone());
-                Some(Journal::open(file, &header, &mut search)?)
-            }
-            None => None,
-        };
-        study.finish(&mut search, &calibrator, journal)?;
-        found.push(Found::of(&search));
+        let journal = open_journal(arguments, &mut search, &fingerprint)?;
+        // Pricing may need a run of its own: not where everything is known.
+        let mut price = None;
+        finish(&mut search, journal, |mut plan| {
+            let price = match &price {
+                Some(price) => price,
+                None => price.insert(study.price()?),
+            };
+            calibrator.fit(&mut plan)?;
+            study.evaluate(price, &plan)
+        })?;
+        found.push(Found::of(&search, |candidate| space.keys(candidate)));
     }
     for found in &mut found {
         if let Some(plan) = found.chosen_mut() {
@@ -87,28 +93,39 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
             }
         }
     }
-    let report = Report::new(
-        arguments,
-        &subject,
-        scope,
-        &study,
-        calibration_file.as_deref(),
-        found,
-    );
+    let about = report::About {
+        model: checkpoint.name.clone(),
+        objective: match arguments.task {
+            Some(_) => study.sample.what().to_owned(),
+            None => settings::objective(arguments),
+        },
+        data: subject.names(),
+        items: study.sample.items(),
+        cost: settings::name_of(cost),
+        scope: Some(settings::name_of(scope)),
+    };
+    let report = Report::new(arguments, about, calibration_file.as_deref(), found);
+    conclude(arguments, &report, json)
+}
+
+/// Writes and prints what was found.
+fn conclude(arguments: &SearchArguments, report: &Report, json: bool) -> Result<()> {
     if let (Some(file), Some(text)) = (&arguments.out, report.plan_file()) {
         write(file, &text, report.chosen())?;
     }
     match json {
-        true => output::print_json(&report)?,
-        false => report::print(&report)?,
+        true => output::print_json(report)?,
+        false => report::print(report)?,
     }
     if report.chosen().is_none() {
-        bail!(
-            "none of the {} plans stays within {} points: the least upper estimate is {:.2}",
-            report.evaluations(),
-            arguments.budget,
-            report.least_upper()
-        );
+        let plans = report.evaluations();
+        match budget(arguments) {
+            Budget::Loss(points) => bail!(
+                "none of the {plans} plans stays within {points} points: the least upper estimate is {:.2}",
+                report.least_upper()
+            ),
+            Budget::Cost(share) => bail!("none of the {plans} plans costs {share} or less"),
+        }
     }
     Ok(())
 }
@@ -139,8 +156,15 @@ fn write(file: &Path, text: &str, plan: Option<&Plan>) -> Result<()> {
     output::write_file(file, |out| Ok(out.write_all(text.as_bytes())?))
 }
 
-fn scope(arguments: &SearchArguments) -> Result<ScopeArgument> {
-    match (arguments.cost, arguments.scope) {
+fn cost_of(arguments: &SearchArguments) -> Result<CostArgument> {
+    match arguments.cost.unwrap_or(CostArgument::ElementCycles) {
+        CostArgument::CacheBytes => bail!("--cost cache-bytes: an encoder has no cache"),
+        cost => Ok(cost),
+    }
+}
+
+fn scope(arguments: &SearchArguments, cost: CostArgument) -> Result<ScopeArgument> {
+    match (cost, arguments.scope) {
         (CostArgument::CpuTime, Some(ScopeArgument::Attention)) => {
             bail!("--scope attention: --cost cpu-time is that of the whole model")
         }
@@ -154,9 +178,63 @@ fn options(arguments: &SearchArguments, strategy: Strategy) -> Options {
         strategy,
         evaluations: arguments.evaluations as usize,
         seed: arguments.seed,
-        budget: arguments.budget,
+        budget: budget(arguments),
         margin: arguments.margin,
     }
+}
+
+fn budget(arguments: &SearchArguments) -> Budget {
+    match (arguments.budget, arguments.cost_budget) {
+        (_, Some(cost)) => Budget::Cost(cost),
+        (loss, None) => Budget::Loss(loss.unwrap_or(0.0)),
+    }
+}
+
+/// The journal that the arguments ask for, and how many evaluations stood in it.
+fn open_journal(
+    arguments: &SearchArguments,
+    search: &mut Search<impl Space>,
+    fingerprint: &BTreeMap<String, serde_json::Value>,
+) -> Result<Option<(Journal, usize)>> {
+    let Some(file) = &arguments.journal else {
+        return Ok(None);
+    };
+    let file = journal_of(file, search.options().strategy);
+    let header = Header::new(search, fingerprint.clone());
+    Ok(Some(Journal::open(&file, &header, search)?))
+}
+
+/// Runs a search to its end.
+fn finish(
+    search: &mut Search<impl Space<Point = Plan>>,
+    journal: Option<(Journal, usize)>,
+    mut evaluate: impl FnMut(Plan) -> Result<Evaluation>,
+) -> Result<()> {
+    let (mut journal, told) = match journal {
+        Some((journal, told)) => (Some(journal), told),
+        None => (None, 0),
+    };
+    let name = search.options().strategy.name();
+    let bar = console::count_bar(name, search.options().evaluations, "plans");
+    bar.set_position(told as u64);
+    bar.reset_eta();
+    while let Some(candidate) = search.ask() {
+        let plan = search.space().decode(&candidate);
+        let evaluation =
+            evaluate(plan).with_context(|| format!("evaluation {}", search.history().len() + 1))?;
+        if let Some(journal) = &mut journal {
+            journal.append(&candidate, &evaluation)?;
+        }
+        search.tell(candidate, evaluation);
+        if let Some(choice) = search.choice() {
+            let cost = search.history()[choice.index].evaluation.cost;
+            let loss = choice.estimate.loss;
+            bar.set_message(format!("{name}: cost {cost:.3} at {loss:+.2}"));
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// The journal of a strategy: `s.jsonl` of the joint search goes with
@@ -177,6 +255,7 @@ struct Study<'a, 'm> {
     checkpoint: &'a Checkpoint,
     isa: Isa,
     arguments: &'a SearchArguments,
+    cost: CostArgument,
     scope: ScopeArgument,
     sample: Sample<'m>,
 }
@@ -187,52 +266,10 @@ impl Study<'_, '_> {
             self.checkpoint,
             self.isa,
             self.sample.inputs(),
-            self.arguments.cost,
+            self.cost,
             self.scope,
             &self.arguments.machine,
         )
-    }
-
-    /// Runs a search to its end.
-    fn finish(
-        &self,
-        search: &mut Search<PlanSpace>,
-        calibrator: &Calibrator,
-        journal: Option<(Journal, usize)>,
-    ) -> Result<()> {
-        let (mut journal, told) = match journal {
-            Some((journal, told)) => (Some(journal), told),
-            None => (None, 0),
-        };
-        let name = search.options().strategy.name();
-        let bar = console::count_bar(name, search.options().evaluations, "plans");
-        bar.set_position(told as u64);
-        bar.reset_eta();
-        // Pricing may need a run of its own: not where everything is known.
-        let mut price = None;
-        while let Some(candidate) = search.ask() {
-            let price = match &price {
-                Some(price) => price,
-                None => price.insert(self.price()?),
-            };
-            let mut plan = search.space().decode(&candidate);
-            let evaluation = calibrator
-                .fit(&mut plan)
-                .and_then(|()| self.evaluate(price, &plan))
-                .with_context(|| format!("evaluation {}", search.history().len() + 1))?;
-            if let Some(journal) = &mut journal {
-                journal.append(&candidate, &evaluation)?;
-            }
-            search.tell(candidate, evaluation);
-            if let Some(choice) = search.choice() {
-                let cost = search.history()[choice.index].evaluation.cost;
-                let loss = choice.estimate.loss;
-                bar.set_message(format!("{name}: cost {cost:.3} at {loss:+.2}"));
-            }
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        Ok(())
     }
 
     fn evaluate(&self, price: &Price, plan: &Plan) -> Result<Evaluation> {

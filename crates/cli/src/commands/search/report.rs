@@ -5,17 +5,16 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use dtatrans_precision::Plan;
-use dtatrans_search::{Estimate, Evaluated, PlanSpace, Search, Space, estimates, pareto};
+use dtatrans_search::{
+    Candidate, Estimate, Evaluated, Evaluation, Search, Space, estimates, pareto,
+};
 use serde::Serialize;
 
-use crate::args::{ScopeArgument, SearchArguments};
+use crate::args::SearchArguments;
 use crate::{console, output};
 
-use super::Study;
 use super::cost::Priced;
 use super::sample::Measured;
-use super::settings::{name_of, objective};
-use super::subject::Subject;
 
 /// The result.
 #[derive(Serialize)]
@@ -26,12 +25,15 @@ pub(super) struct Report {
     data: String,
     /// Its labelled items, or texts.
     items: usize,
-    /// In points.
-    budget: f64,
+    /// In points; null where the cost is bounded.
+    budget: Option<f64>,
+    /// As a share; null where the loss is bounded.
+    cost_budget: Option<f64>,
     margin: f64,
     /// What `cost` is a share of.
     cost: String,
-    scope: String,
+    /// The part of the model whose cost counts; null of a cache.
+    scope: Option<String>,
     seed: u64,
     /// One entry per strategy, the joint search first.
     strategies: Vec<Found>,
@@ -71,9 +73,9 @@ struct Row {
     deviation: f64,
     /// As a share of what all tokens at 8 bits cost.
     cost: f64,
-    /// Shares of the dense 8-bit model's element-cycles.
-    attention_saved: f64,
-    encoder_saved: f64,
+    /// Shares of the dense 8-bit model's element-cycles; null of a cache.
+    attention_saved: Option<f64>,
+    encoder_saved: Option<f64>,
     /// The keys that were chosen too, and their values.
     keys: BTreeMap<String, String>,
     /// The plan's file.
@@ -91,26 +93,44 @@ pub(super) struct Validated {
     loss_low: f64,
     loss_high: f64,
     cost: f64,
-    attention_saved: f64,
-    encoder_saved: f64,
+    attention_saved: Option<f64>,
+    encoder_saved: Option<f64>,
 }
 
 impl Validated {
     pub(super) fn new(items: usize, measured: &Measured, priced: &Priced) -> Validated {
+        let measure = |name: &str| priced.measures.get(name).copied();
         Validated {
             items,
             loss: measured.loss,
             loss_low: measured.interval.0,
             loss_high: measured.interval.1,
             cost: priced.cost,
-            attention_saved: priced.measures["attention_saved"],
-            encoder_saved: priced.measures["encoder_saved"],
+            attention_saved: measure("attention_saved"),
+            encoder_saved: measure("encoder_saved"),
+        }
+    }
+
+    /// From an evaluation of a plan on such data.
+    pub(super) fn of(items: usize, evaluation: &Evaluation) -> Validated {
+        let measure = |name: &str| evaluation.measures.get(name).copied();
+        Validated {
+            items,
+            loss: evaluation.loss,
+            loss_low: measure("loss_low").unwrap_or(evaluation.loss),
+            loss_high: measure("loss_high").unwrap_or(evaluation.loss),
+            cost: evaluation.cost,
+            attention_saved: measure("attention_saved"),
+            encoder_saved: measure("encoder_saved"),
         }
     }
 }
 
 impl Found {
-    pub(super) fn of(search: &Search<PlanSpace>) -> Found {
+    pub(super) fn of(
+        search: &Search<impl Space<Point = Plan>>,
+        keys: impl Fn(&Candidate) -> Vec<(String, String)>,
+    ) -> Found {
         let history = search.history();
         let estimates = estimates(history, search.options().margin);
         let points: Vec<(f64, f64)> = history
@@ -118,7 +138,16 @@ impl Found {
             .zip(&estimates)
             .map(|(evaluated, estimate)| (estimate.loss.max(0.0), evaluated.evaluation.cost))
             .collect();
-        let row = |index: usize| Row::new(search.space(), &history[index], estimates[index]);
+        let row = |index: usize| {
+            let evaluated = &history[index];
+            let plan = search.space().decode(&evaluated.candidate);
+            Row::new(
+                plan,
+                keys(&evaluated.candidate),
+                evaluated,
+                estimates[index],
+            )
+        };
         Found {
             strategy: search.options().strategy.name(),
             evaluations: history.len(),
@@ -143,21 +172,25 @@ impl Found {
 }
 
 impl Row {
-    fn new(space: &PlanSpace, evaluated: &Evaluated, estimate: Estimate) -> Row {
+    fn new(
+        plan: Plan,
+        keys: Vec<(String, String)>,
+        evaluated: &Evaluated,
+        estimate: Estimate,
+    ) -> Row {
         let evaluation = &evaluated.evaluation;
-        let measure = |name: &str| evaluation.measures.get(name).copied().unwrap_or(0.0);
-        let plan = space.decode(&evaluated.candidate);
+        let measure = |name: &str| evaluation.measures.get(name).copied();
         Row {
             loss: evaluation.loss,
-            loss_low: measure("loss_low"),
-            loss_high: measure("loss_high"),
+            loss_low: measure("loss_low").unwrap_or(0.0),
+            loss_high: measure("loss_high").unwrap_or(0.0),
             estimated_loss: estimate.loss,
             upper_loss: estimate.upper,
             deviation: evaluation.guide.unwrap_or(0.0),
             cost: evaluation.cost,
             attention_saved: measure("attention_saved"),
             encoder_saved: measure("encoder_saved"),
-            keys: space.keys(&evaluated.candidate).into_iter().collect(),
+            keys: keys.into_iter().collect(),
             plan: plan.to_toml(),
             decoded: plan,
         }
@@ -173,18 +206,31 @@ impl Row {
     }
 }
 
+/// What was searched on, for people.
+pub(super) struct About {
+    pub(super) model: String,
+    pub(super) objective: String,
+    pub(super) data: String,
+    pub(super) items: usize,
+    pub(super) cost: String,
+    pub(super) scope: Option<String>,
+}
+
 impl Report {
     pub(super) fn new(
         arguments: &SearchArguments,
-        subject: &Subject,
-        scope: ScopeArgument,
-        study: &Study,
+        about: About,
         calibration_file: Option<&str>,
         mut strategies: Vec<Found>,
     ) -> Report {
-        let model = study.checkpoint.name.clone();
-        let sample = &study.sample;
-        let name = format!("{model}, {} points", arguments.budget);
+        let name = match arguments.cost_budget {
+            Some(share) => format!("{}, {share} of the {}", about.model, about.cost),
+            None => format!(
+                "{}, {} points",
+                about.model,
+                arguments.budget.unwrap_or(0.0)
+            ),
+        };
         // The joint search's plan is the one that is written.
         if let Some(row) = strategies[0].chosen.as_mut()
             && row.decoded.needs_calibration()
@@ -199,17 +245,15 @@ impl Report {
             row.plan = row.decoded.to_toml();
         }
         Report {
-            model,
-            objective: match arguments.task {
-                Some(_) => sample.what().to_owned(),
-                None => objective(arguments),
-            },
-            data: subject.names(),
-            items: sample.items(),
+            model: about.model,
+            objective: about.objective,
+            data: about.data,
+            items: about.items,
             budget: arguments.budget,
+            cost_budget: arguments.cost_budget,
             margin: arguments.margin,
-            cost: name_of(arguments.cost),
-            scope: name_of(scope),
+            cost: about.cost,
+            scope: about.scope,
             seed: arguments.seed,
             strategies,
         }
@@ -236,27 +280,38 @@ impl Report {
     /// The chosen plan's file, with where it comes from.
     pub(super) fn plan_file(&self) -> Option<String> {
         let row = self.joint().chosen.as_ref()?;
+        let budget = match self.cost_budget {
+            Some(share) => format!("cost budget {share}"),
+            None => format!("budget {} points", self.budget.unwrap_or(0.0)),
+        };
+        let scope = self.scope.as_ref().map(|scope| format!(" ({scope})"));
         let mut text = format!(
             "# Found by `dtatrans search`: {}, {}, {} ({} items).\n\
-             # Budget {} points, cost {} ({}), seed {}, {} evaluations.\n\
+             # With {budget}, cost {}{}, seed {}, {} evaluations.\n\
              # Measured there: loss {:.2} points (95 % interval {:.2} to {:.2}), estimated {:.2};\n\
-             # saved {:.1} % of the attention's and {:.1} % of the encoder's element-cycles.\n",
+             # ",
             self.model,
             self.objective,
             self.data,
             self.items,
-            self.budget,
             self.cost,
-            self.scope,
+            scope.unwrap_or_default(),
             self.seed,
             self.joint().evaluations,
             row.loss,
             row.loss_low,
             row.loss_high,
             row.estimated_loss,
-            100.0 * row.attention_saved,
-            100.0 * row.encoder_saved,
         );
+        let _ = match (row.attention_saved, row.encoder_saved) {
+            (Some(attention), Some(encoder)) => writeln!(
+                text,
+                "saved {:.1} % of the attention's and {:.1} % of the encoder's element-cycles.",
+                100.0 * attention,
+                100.0 * encoder
+            ),
+            _ => writeln!(text, "cost {:.3} of all tokens at 8 bits.", row.cost),
+        };
         if let Some(validated) = &self.joint().validated {
             let _ = writeln!(
                 text,
@@ -292,7 +347,9 @@ pub(super) fn print(report: &Report) -> Result<()> {
     let mut table = console::table(&titles);
     for row in &report.joint().pareto {
         // What is far above the budget is in the JSON.
-        if row.estimated_loss > 3.0 * report.budget.max(1.0) {
+        if let Some(budget) = report.budget
+            && row.estimated_loss > 3.0 * budget.max(1.0)
+        {
             continue;
         }
         table.add_row([
@@ -300,8 +357,8 @@ pub(super) fn print(report: &Report) -> Result<()> {
             interval(row.loss, row.loss_low, row.loss_high),
             format!("{:.2}", row.estimated_loss),
             format!("{:.3}", row.cost),
-            percent(row.attention_saved),
-            percent(row.encoder_saved),
+            share(row.attention_saved),
+            share(row.encoder_saved),
         ]);
     }
     output::print_line(table)?;
@@ -325,8 +382,8 @@ pub(super) fn print(report: &Report) -> Result<()> {
             found.evaluations.to_string(),
             show(chosen.map(|row| format!("{:.2}", row.estimated_loss))),
             show(chosen.map(|row| format!("{:.3}", row.cost))),
-            show(chosen.map(|row| percent(row.attention_saved))),
-            show(chosen.map(|row| percent(row.encoder_saved))),
+            show(chosen.map(|row| share(row.attention_saved))),
+            show(chosen.map(|row| share(row.encoder_saved))),
             show(unseen.map(|on| interval(on.loss, on.loss_low, on.loss_high))),
             show(unseen.map(|on| format!("{:.3}", on.cost))),
         ]);
@@ -342,13 +399,22 @@ fn interval(value: f64, low: f64, high: f64) -> String {
     format!("{value:+.2} ({low:+.2} to {high:+.2})")
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share))
 }
 
-/// A plan's ratios on one line, and where a layer's compensation is not the
-/// plan's, that too.
+/// A plan's ratios on one line, of a plan with a cache those of the cache; where a
+/// layer's compensation is not the plan's, that too.
 fn layers(plan: &Plan) -> String {
+    if let Some(cache) = &plan.cache {
+        let kept = cache.layers.iter().map(|ratio| {
+            let shares = [ratio.r8(), ratio.r4(), ratio.r0()];
+            shares
+                .map(|share| (100.0 * share).round().to_string())
+                .join("/")
+        });
+        return kept.collect::<Vec<_>>().join("  ");
+    }
     let layer = |(layer, ratio): (usize, &dtatrans_precision::Ratio)| {
         let shares = [ratio.r8(), ratio.r4(), ratio.r0()];
         let mut text = match shares {

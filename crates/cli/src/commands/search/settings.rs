@@ -52,7 +52,7 @@ fn template(arguments: &SearchArguments, checkpoint: &Checkpoint) -> Result<Plan
 }
 
 /// `--vary`: `key,key`, or `key=value,value`.
-fn variations(vary: &[String]) -> Result<Vec<Variation>> {
+pub(super) fn variations(vary: &[String]) -> Result<Vec<Variation>> {
     let mut variations = Vec::new();
     for text in vary {
         match text.split_once('=') {
@@ -83,6 +83,7 @@ fn parse(value: &str) -> Value {
 pub(super) fn fingerprint(
     arguments: &SearchArguments,
     subject: &Subject,
+    cost: CostArgument,
     scope: ScopeArgument,
     space: &PlanSpace,
     checkpoint: &Checkpoint,
@@ -108,9 +109,9 @@ pub(super) fn fingerprint(
     }
     set("max_length", json!(checkpoint.tokenizer()?.limit()));
     set("objective", json!(objective(arguments)));
-    set("cost", json!(name_of(arguments.cost)));
+    set("cost", json!(name_of(cost)));
     set("scope", json!(name_of(scope)));
-    if matches!(arguments.cost, CostArgument::Cycles | CostArgument::Energy) {
+    if matches!(cost, CostArgument::Cycles | CostArgument::Energy) {
         let machine = &arguments.machine;
         machines::open(machine)?;
         let value = match Machine::builtin_toml(machine) {

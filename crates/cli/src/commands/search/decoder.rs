@@ -1,0 +1,266 @@
+//! `dtatrans search --task lm`: how much each layer of a decoder's cache keeps.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use dtatrans_kernels::Isa;
+use dtatrans_model::{AnyCheckpoint, Decoder, DecoderCheckpoint, Precision};
+use dtatrans_precision::Plan;
+use dtatrans_precision::cache::CachePlan;
+use dtatrans_search::{CacheSpace, Evaluation, Search, Strategy};
+use dtatrans_tasks::bootstrap::BootstrapOptions;
+use dtatrans_tasks::language::{self, Beginnings, Scores};
+use serde_json::{Value, json};
+
+use crate::args::{CostArgument, PartArgument, SearchArguments};
+use crate::{console, model, precision};
+
+use super::report::{About, Found, Report, Validated};
+use super::settings::{name_of, variations};
+use super::subject::hash_of;
+use super::{RESAMPLES_SEARCHING, RESAMPLES_VALIDATING, conclude, finish, open_journal};
+
+/// The 97.5 % quantile of the standard normal distribution.
+const NORMAL_975: f64 = 1.959_964;
+
+pub(super) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<()> {
+    refuse_others(arguments)?;
+    let checkpoint = match model::open_any(&arguments.model)? {
+        AnyCheckpoint::Decoder(checkpoint) => *checkpoint,
+        AnyCheckpoint::Encoder(_) => bail!(
+            "--model {}: is an encoder, and --task lm needs a decoder",
+            arguments.model.model
+        ),
+    };
+    let template = template(arguments, &checkpoint)?;
+    let variations = variations(&arguments.vary)?;
+    let space = CacheSpace::new(&template, arguments.step, &variations)?;
+    let fingerprint = fingerprint(arguments, &space, &checkpoint)?;
+    let part = arguments.files.part.unwrap_or(PartArgument::Choosing);
+    let ids = ids_of(&arguments.files.data, part, &checkpoint)?;
+    let unseen = match &arguments.validate[..] {
+        [] => None,
+        files => Some(ids_of(files, PartArgument::Reporting, &checkpoint)?),
+    };
+    let exact = Decoder::new(&checkpoint, &Precision::F32, isa)?;
+    let mut bare = template;
+    bare.cache = None;
+    let decoder = Decoder::new(&checkpoint, &Precision::Plan(bare), isa)?;
+    let caches: Vec<Arc<CachePlan>> = space.caches().into_iter().map(Arc::new).collect();
+    let sample = Sample::read(arguments, &decoder, &exact, &caches, &ids)?;
+
+    let strategies = match arguments.compare {
+        true => &Strategy::ALL[..],
+        false => &Strategy::ALL[..1],
+    };
+    let mut found = Vec::new();
+    for &strategy in strategies {
+        let mut search = Search::new(space.clone(), super::options(arguments, strategy));
+        let journal = open_journal(arguments, &mut search, &fingerprint)?;
+        finish(&mut search, journal, |plan| {
+            sample.evaluate(&plan, RESAMPLES_SEARCHING)
+        })?;
+        found.push(Found::of(&search, |candidate| space.keys(candidate)));
+    }
+    if let Some(ids) = &unseen {
+        let sample = Sample::read(arguments, &decoder, &exact, &caches, ids)?;
+        for found in &mut found {
+            if let Some(plan) = found.chosen() {
+                let evaluation = sample.evaluate(plan, RESAMPLES_VALIDATING)?;
+                found.validated = Some(Validated::of(sample.items(), &evaluation));
+            }
+        }
+    }
+    let names = arguments
+        .files
+        .data
+        .iter()
+        .filter_map(|file| file.file_name());
+    let names: Vec<_> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    let about = About {
+        model: checkpoint.name.clone(),
+        objective: format!(
+            "perplexity in per cent, {} tokens read, {} scored",
+            arguments.context, arguments.score
+        ),
+        data: names.join(", "),
+        items: sample.items(),
+        cost: name_of(CostArgument::CacheBytes),
+        scope: None,
+    };
+    let report = Report::new(arguments, about, None, found);
+    conclude(arguments, &report, json)
+}
+
+/// Refuses what a decoder's search does not have.
+fn refuse_others(arguments: &SearchArguments) -> Result<()> {
+    if let Some(cost) = arguments.cost
+        && cost != CostArgument::CacheBytes
+    {
+        bail!("--cost {}: for lm it must be cache-bytes", name_of(cost));
+    }
+    if arguments.scope.is_some() {
+        bail!("--scope is not for --task lm");
+    }
+    if arguments.files.data.is_empty() {
+        bail!("--task lm needs --data FILE");
+    }
+    for (name, count) in [
+        ("--context", arguments.context),
+        ("--score", arguments.score),
+        ("--windows", arguments.windows),
+    ] {
+        if count == 0 {
+            bail!("{name} 0: must be at least 1");
+        }
+    }
+    Ok(())
+}
+
+/// The plan whose other keys are kept.
+fn template(arguments: &SearchArguments, checkpoint: &DecoderCheckpoint) -> Result<Plan> {
+    let layers = checkpoint.config.layers;
+    let mut plan = match &arguments.base {
+        None => precision::decoder_plan(layers),
+        Some(file) => precision::plan_of(file, checkpoint.into())?,
+    };
+    plan.cache
+        .get_or_insert_with(|| CachePlan::by_attention(layers));
+    Ok(plan)
+}
+
+fn ids_of(
+    files: &[PathBuf],
+    part: PartArgument,
+    checkpoint: &DecoderCheckpoint,
+) -> Result<Vec<u32>> {
+    let text = crate::texts::read_whole(files)?;
+    let ids = checkpoint.tokenizer()?.ids(&text)?;
+    let middle = ids.len() / 2;
+    Ok(match part {
+        PartArgument::Choosing => ids[..middle].to_vec(),
+        PartArgument::Reporting => ids[middle..].to_vec(),
+    })
+}
+
+/// Whatever decides what an evaluation gives, by name.
+fn fingerprint(
+    arguments: &SearchArguments,
+    space: &CacheSpace,
+    checkpoint: &DecoderCheckpoint,
+) -> Result<BTreeMap<String, Value>> {
+    let mut settings = BTreeMap::new();
+    let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
+    let path = checkpoint.path();
+    if path.is_file() {
+        set("model", hash_of(path)?);
+    } else {
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            set(&format!("model {name}"), hash_of(&path.join(name))?);
+        }
+    }
+    let hashes: Vec<Value> = arguments
+        .files
+        .data
+        .iter()
+        .map(|file| hash_of(file))
+        .collect::<Result<_>>()?;
+    set("data", json!(hashes));
+    let part = arguments.files.part.unwrap_or(PartArgument::Choosing);
+    set("part", json!(name_of(part)));
+    set("context", json!(arguments.context));
+    set("score", json!(arguments.score));
+    set("windows", json!(arguments.windows));
+    set("base", serde_json::to_value(space.template())?);
+    Ok(settings)
+}
+
+/// Windows whose beginnings are read, once for all plans.
+struct Sample<'a> {
+    decoder: &'a Decoder,
+    exact: &'a Decoder,
+    beginnings: Beginnings<'a>,
+    /// Their scores at f32.
+    known: Scores,
+    /// Bytes of a cache of all tokens at 8 bits.
+    full: f64,
+}
+
+impl<'a> Sample<'a> {
+    /// Takes windows evenly from the whole text.
+    fn read(
+        arguments: &SearchArguments,
+        decoder: &'a Decoder,
+        exact: &'a Decoder,
+        caches: &[Arc<CachePlan>],
+        ids: &'a [u32],
+    ) -> Result<Sample<'a>> {
+        let length = arguments.context.saturating_add(arguments.score);
+        let limit = decoder.config().context;
+        if length > limit {
+            bail!("windows of {length} tokens: must be at most {limit} for this model");
+        }
+        let all = language::windows(ids, length, None);
+        if all.is_empty() {
+            bail!(
+                "the text has {} tokens: fewer than a window of {length}",
+                ids.len()
+            );
+        }
+        let count = all.len().min(arguments.windows);
+        let windows: Vec<&[u32]> = (0..count).map(|i| all[i * all.len() / count]).collect();
+        let bar = console::count_bar("reading", windows.len(), "windows");
+        let mut beginnings = Beginnings::none(arguments.context);
+        let mut known = Scores::default();
+        for window in &windows {
+            beginnings.add(decoder, caches, window, Some(exact))?;
+            known.append(language::read_through(exact, &[window], None, &|_| ())?);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        for window in &mut known.losses {
+            window.drain(..arguments.context - 1);
+        }
+        Ok(Sample {
+            decoder,
+            exact,
+            beginnings,
+            known,
+            full: precision::cache_at_eight_bits(decoder.config(), length - 1),
+        })
+    }
+
+    /// Scored tokens.
+    fn items(&self) -> usize {
+        self.known.tokens()
+    }
+
+    fn evaluate(&self, plan: &Plan, resamples: usize) -> Result<Evaluation> {
+        let cache = plan.cache.clone().context("a plan without [cache]")?;
+        let scores =
+            self.beginnings
+                .go_on(self.decoder, &[Arc::new(cache)], Some(self.exact), &|_| ())?;
+        let scores = &scores[0];
+        let options = BootstrapOptions {
+            resamples,
+            ..BootstrapOptions::default()
+        };
+        let interval = scores.against(&self.known, &options)?;
+        let bytes =
+            scores.cache_bytes.iter().sum::<usize>() as f64 / scores.cache_bytes.len() as f64;
+        Ok(Evaluation {
+            loss: interval.difference,
+            standard_error: (interval.high - interval.low) / (2.0 * NORMAL_975),
+            guide: scores.mean_divergence(),
+            cost: bytes / self.full,
+            measures: BTreeMap::from([
+                ("loss_low".to_owned(), interval.low),
+                ("loss_high".to_owned(), interval.high),
+            ]),
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! The space of caches: how much each layer's cache of a decoder keeps.
+
+use dtatrans_precision::cache::CachePlan;
+use dtatrans_precision::{Plan, Ratio};
+use serde_json::Value;
+
+use crate::plan_space::steps;
+use crate::{Candidate, Gene, GeneKind, Space, SpaceError, Variation};
+
+/// The role of the genes that give a layer's share of tokens that are gone.
+const ZERO: &str = "r0";
+
+/// The share at which other keys are compared.
+const MIDDLE: f64 = 0.6;
+
+/// All plans that differ from a template in the shares of tokens that the layers'
+/// caches keep, which are multiples of a step, and in varied keys of the table
+/// `[cache]`. The upper tier's share is the template's, cut where less is kept; the
+/// rest of what is kept is at the lower tier.
+#[derive(Clone, Debug)]
+pub struct CacheSpace {
+    genes: Vec<Gene>,
+    template: Plan,
+    /// The template's cache.
+    cache: CachePlan,
+    /// Levels above 0 of a share.
+    steps: u16,
+    variations: Vec<Variation>,
+}
+
+impl CacheSpace {
+    /// The template's own value of a varied key becomes its first level.
+    ///
+    /// # Errors
+    /// A [`SpaceError`] that names the step, the key or the value.
+    pub fn new(
+        template: &Plan,
+        step: f64,
+        variations: &[Variation],
+    ) -> Result<CacheSpace, SpaceError> {
+        let steps = steps(step)?;
+        let Some(cache) = template.cache.clone() else {
+            return Err(SpaceError::NoCache);
+        };
+        let file = serde_json::to_value(template).expect("a plan is plain data");
+        let mut keys: Vec<&str> = variations.iter().map(|v| v.key.as_str()).collect();
+        keys.sort_unstable();
+        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(SpaceError::Twice {
+                key: pair[0].into(),
+            });
+        }
+        let variations = variations
+            .iter()
+            .map(|variation| variation.own_value_first(&file["cache"]))
+            .collect::<Result<Vec<_>, _>>()?;
+        let shares: Vec<String> = (0..=steps)
+            .map(|level| (f64::from(level) / f64::from(steps)).to_string())
+            .collect();
+        let layers = cache.layers.len();
+        let layer = |layer: usize| Gene {
+            name: format!("layer {layer} {ZERO}"),
+            kind: GeneKind::Ordered,
+            role: ZERO.into(),
+            group: layer,
+            levels: shares.clone(),
+        };
+        let mut genes: Vec<Gene> = (0..layers).map(layer).collect();
+        for (index, variation) in variations.iter().enumerate() {
+            genes.push(variation.gene(layers + index));
+        }
+        let space = CacheSpace {
+            genes,
+            template: template.clone(),
+            cache,
+            steps,
+            variations,
+        };
+        space.check_values()?;
+        Ok(space)
+    }
+
+    /// The plan whose other keys are kept.
+    pub fn template(&self) -> &Plan {
+        &self.template
+    }
+
+    /// The varied keys, with a candidate's values.
+    pub fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
+        let first = self.cache.layers.len();
+        let genes = self.genes[first..].iter().zip(&candidate.0[first..]);
+        genes
+            .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
+            .collect()
+    }
+
+    /// Every cache whose keys other than the shares a candidate may have: what a
+    /// reading must serve.
+    pub fn caches(&self) -> Vec<CachePlan> {
+        let base = self.anchors().swap_remove(0);
+        let mut all = vec![self.decode(&base)];
+        for (index, variation) in self.variations.iter().enumerate() {
+            for level in 1..variation.values.len() {
+                let mut candidate = base.clone();
+                candidate.0[self.cache.layers.len() + index] = level as u16;
+                all.push(self.decode(&candidate));
+            }
+        }
+        all.into_iter().filter_map(|plan| plan.cache).collect()
+    }
+
+    /// Each value once, in an otherwise unchanged plan.
+    fn check_values(&self) -> Result<(), SpaceError> {
+        for (index, variation) in self.variations.iter().enumerate() {
+            for (level, value) in variation.values.iter().enumerate() {
+                let mut candidate = Candidate(vec![0; self.genes.len()]);
+                candidate.0[self.cache.layers.len() + index] = level as u16;
+                if let Err(error) = serde_json::from_value::<Plan>(self.file_of(&candidate)) {
+                    return Err(SpaceError::Value {
+                        key: variation.key.clone(),
+                        value: value.to_string(),
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ratio(&self, candidate: &Candidate, layer: usize) -> Ratio {
+        let zero = candidate.0[layer] * (1000 / self.steps);
+        let eight = (1000.0 * self.cache.layers[layer].r8()).round() as u16;
+        let eight = eight.min(1000 - zero);
+        Ratio::from_thousandths(eight, 1000 - zero - eight).expect("shares sum to 1")
+    }
+
+    /// A candidate's plan as it would stand in its file.
+    fn file_of(&self, candidate: &Candidate) -> Value {
+        let mut plan = self.template.clone();
+        let cache = plan.cache.as_mut().expect("the template has one");
+        let layers = cache.layers.len();
+        cache.layers = (0..layers)
+            .map(|layer| self.ratio(candidate, layer))
+            .collect();
+        let mut file = serde_json::to_value(&plan).expect("a plan is plain data");
+        for (variation, &level) in self.variations.iter().zip(&candidate.0[layers..]) {
+            file["cache"][&variation.key] = variation.values[usize::from(level)].clone();
+        }
+        file
+    }
+}
+
+impl Space for CacheSpace {
+    type Point = Plan;
+
+    fn genes(&self) -> &[Gene] {
+        &self.genes
+    }
+
+    /// Everything kept; the template's own shares; and 60 % of the tokens gone from
+    /// every layer.
+    fn anchors(&self) -> Vec<Candidate> {
+        let base = Candidate(vec![0; self.genes.len()]);
+        let (mut own, mut middle) = (base.clone(), base.clone());
+        for (layer, ratio) in self.cache.layers.iter().enumerate() {
+            own.0[layer] = self.genes[layer].nearest(ratio.r0());
+            middle.0[layer] = self.genes[layer].nearest(MIDDLE);
+        }
+        vec![base, own, middle]
+    }
+
+    /// The plan, without a name.
+    ///
+    /// # Panics
+    /// If the candidate does not fit the genes.
+    fn decode(&self, candidate: &Candidate) -> Plan {
+        let mut plan: Plan = serde_json::from_value(self.file_of(candidate))
+            .expect("each value was tried, and ratios are whole thousandths");
+        plan.name.clear();
+        plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Plan {
+        let mut plan = Plan::dense_eight(3);
+        plan.cache = Some(CachePlan {
+            layers: vec![Ratio::from_thousandths(100, 300).unwrap(); 3],
+            ..CachePlan::by_attention(3)
+        });
+        plan
+    }
+
+    #[test]
+    fn shares_and_keys_are_the_candidates() {
+        let half_life = Variation {
+            key: "half_life".into(),
+            values: vec![Value::from(16), Value::from(128)],
+        };
+        let space = CacheSpace::new(&template(), 0.1, &[half_life]).unwrap();
+        assert_eq!(space.genes().len(), 4);
+        assert_eq!(space.genes()[3].levels, ["128", "16"]);
+        let own = space.decode(&space.anchors()[1]);
+        assert_eq!(own.cache.unwrap().layers, template().cache.unwrap().layers);
+        let plan = space.decode(&Candidate(vec![0, 10, 7, 1]));
+        let cache = plan.cache.unwrap();
+        let shares: Vec<_> = cache.layers.iter().map(|r| (r.r8(), r.r4())).collect();
+        assert_eq!(shares, [(0.1, 0.9), (0.0, 0.0), (0.1, 0.2)]);
+        assert_eq!(cache.half_life, 16);
+        let lives: Vec<usize> = space.caches().iter().map(|cache| cache.half_life).collect();
+        assert_eq!(lives, [128, 16]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        let error = CacheSpace::new(&Plan::dense_eight(2), 0.1, &[]).unwrap_err();
+        assert_eq!(error, SpaceError::NoCache);
+        let wrong = |key: &str, value: &str| {
+            let variation = Variation {
+                key: key.into(),
+                values: vec![Value::from(value)],
+            };
+            CacheSpace::new(&template(), 0.1, &[variation]).unwrap_err()
+        };
+        assert!(matches!(wrong("half", "1"), SpaceError::Key { .. }));
+        assert!(matches!(wrong("r8", "0.1"), SpaceError::Key { .. }));
+        let error = wrong("policy", "best").to_string();
+        assert!(
+            error.contains("best") && error.contains("attention"),
+            "{error}"
+        );
+    }
+}
