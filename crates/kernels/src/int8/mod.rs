@@ -5,15 +5,20 @@
 //!
 //! | instruction set | kernel | why |
 //! |---|---|---|
-//! | AVX-512 VNNI | rten-gemm | multiplies u8 x i8 into i32 exactly, near the peak |
+//! | AVX-512 VNNI | `vnni`, ours | as fast as rten-gemm on many rows, faster on few |
 //! | AVX2 | `avx2`, ours | rten-gemm's adds pairs in 16 bits there, which may saturate |
-//! | others | `scalar`, ours | the reference |
+//! | others on x86-64 | `scalar`, ours | the reference |
+//! | other processors | rten-gemm | has exact kernels for them |
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
+#[cfg(any(test, not(target_arch = "x86_64")))]
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
+#[cfg(any(test, not(target_arch = "x86_64")))]
 use rten_tensor::NdTensorView;
 
 use crate::Isa;
@@ -35,9 +40,12 @@ pub struct Int8Gemm {
 }
 
 enum Kernel {
+    #[cfg(any(test, not(target_arch = "x86_64")))]
     Rten(GemmExecutor<u8, i8, i32>),
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Vnni(vnni::Vnni),
     Scalar,
 }
 
@@ -49,9 +57,12 @@ pub struct PackedInt8 {
 }
 
 enum Layout {
+    #[cfg(any(test, not(target_arch = "x86_64")))]
     Rten(PackedBMatrix<i8>),
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Panels),
+    #[cfg(target_arch = "x86_64")]
+    Vnni(vnni::Panels),
     Scalar(Vec<i8>),
 }
 
@@ -78,25 +89,34 @@ impl Int8Gemm {
                 ),
             };
         }
-        let library = GemmExecutor::<u8, i8, i32>::new();
-        // On processors other than x86-64 `Isa` knows only the scalar set,
-        // while the library has exact kernels of its own there.
-        let use_library = isa != Isa::SCALAR || !cfg!(target_arch = "x86_64");
-        Int8Gemm {
-            kernel: if use_library && !library.may_saturate() {
-                Kernel::Rten(library)
-            } else {
-                Kernel::Scalar
-            },
-        }
+        #[cfg(target_arch = "x86_64")]
+        let kernel = match vnni::Vnni::new() {
+            Some(vnni) if isa != Isa::SCALAR => Kernel::Vnni(vnni),
+            _ => Kernel::Scalar,
+        };
+        // On other processors `Isa` knows only the scalar set, while the library
+        // has exact kernels of its own there.
+        #[cfg(not(target_arch = "x86_64"))]
+        let kernel = {
+            let _ = isa;
+            let library = GemmExecutor::<u8, i8, i32>::new();
+            match library.may_saturate() {
+                false => Kernel::Rten(library),
+                true => Kernel::Scalar,
+            }
+        };
+        Int8Gemm { kernel }
     }
 
     /// Name of the kernel in use.
     pub fn kernel_name(&self) -> &str {
         match &self.kernel {
+            #[cfg(any(test, not(target_arch = "x86_64")))]
             Kernel::Rten(library) => library.kernel_name(),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2(_) => "avx2-madd",
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Vnni(_) => "avx512-vnni",
             Kernel::Scalar => "scalar",
         }
     }
@@ -132,6 +152,7 @@ impl Int8Gemm {
     ) -> PackedInt8 {
         let at = |column: usize, step: usize| b[column * column_stride + step * step_stride];
         let layout = match &self.kernel {
+            #[cfg(any(test, not(target_arch = "x86_64")))]
             Kernel::Rten(library) => {
                 let view = if step_stride == 1 {
                     NdTensorView::from_data([n, k], b).transposed()
@@ -142,6 +163,8 @@ impl Int8Gemm {
             }
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2(_) => Layout::Avx2(avx2::Panels::new(n, k, at)),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Vnni(_) => Layout::Vnni(vnni::Panels::new(b, n, k, column_stride, step_stride)),
             Kernel::Scalar => {
                 let columns = (0..n).flat_map(|column| (0..k).map(move |step| at(column, step)));
                 Layout::Scalar(columns.collect())
@@ -164,6 +187,7 @@ impl Int8Gemm {
         assert_eq!(a.codes.len(), m * b.k);
         assert_eq!(out.len(), m * b.n);
         match (&self.kernel, &b.layout) {
+            #[cfg(any(test, not(target_arch = "x86_64")))]
             (Kernel::Rten(library), Layout::Rten(packed)) => {
                 let zero_points = vec![a.zero_point; m];
                 let options = GemmOptions {
@@ -184,6 +208,8 @@ impl Int8Gemm {
             }
             #[cfg(target_arch = "x86_64")]
             (Kernel::Avx2(avx2), Layout::Avx2(panels)) => avx2.multiply(a, panels, out),
+            #[cfg(target_arch = "x86_64")]
+            (Kernel::Vnni(vnni), Layout::Vnni(panels)) => vnni.multiply(a, panels, out),
             (Kernel::Scalar, Layout::Scalar(columns)) => {
                 scalar::multiply(a, columns, b.n, b.k, out);
             }
