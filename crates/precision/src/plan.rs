@@ -39,7 +39,9 @@
 //! scope = "head"                # or "layer": which heads decide together
 //! first = 4                     # first tokens that stay at the upper tier
 //! newest = 64                   # newest tokens that stay there
+//! grace = 0.0                   # share of the kept tokens that are the newest whatever their rank
 //! half_life = 128               # queries after which a probability counts half; 0: never
+//! centred = true                # keys of the lower tier are kept as differences from their mean
 //! key_bits = [8, 4]             # of keys at the upper and the lower tier
 //! value_bits = [8, 4]           # of values
 //! ```

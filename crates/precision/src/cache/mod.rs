@@ -113,8 +113,13 @@ pub struct CachePlan {
     pub first: usize,
     /// The newest tokens, which stay there while they are.
     pub newest: usize,
+    /// The share of the kept tokens that are the newest whatever their rank: a
+    /// token must have had time to be attended to.
+    pub grace: f64,
     /// Queries after which a probability counts half; 0: never.
     pub half_life: usize,
+    /// Whether keys of the lower tier are kept as differences from their mean.
+    pub centred: bool,
     /// Widths at the upper tier.
     pub upper: Widths,
     /// Widths at the lower tier.
@@ -130,7 +135,9 @@ impl CachePlan {
             scope: Scope::Layer,
             first: 0,
             newest: 0,
+            grace: 0.0,
             half_life: 0,
+            centred: true,
             upper: Widths {
                 key: Bits::Eight,
                 value: Bits::Eight,
@@ -161,6 +168,12 @@ impl CachePlan {
         self.layers.iter().all(|&ratio| ratio == Ratio::ALL_EIGHT)
     }
 
+    /// Whether keys of the lower tier are differences from their mean: at 8 bits that
+    /// would gain nothing.
+    pub fn centres(&self) -> bool {
+        self.centred && self.lower.key == Bits::Four
+    }
+
     /// Whether what tokens receive must be kept.
     pub fn keeps_received(&self) -> bool {
         self.policy.attends() && !self.keeps_all()
@@ -179,6 +192,14 @@ impl CachePlan {
     /// tokens so far.
     pub fn protects(&self, position: usize, n: usize) -> bool {
         position < self.first || position + self.newest >= n
+    }
+
+    /// Whether a token goes after all others that are not protected, among `n`
+    /// tokens so far.
+    pub fn spares(&self, layer: usize, position: usize, n: usize) -> bool {
+        let places = self.places(layer, n);
+        let newest = self.grace * (places.upper + places.lower) as f64;
+        position + newest as usize >= n
     }
 
     /// The most tokens at the upper and at the lower tier of a layer, among `n`

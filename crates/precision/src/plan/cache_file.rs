@@ -24,7 +24,11 @@ pub(super) struct CacheFile {
     #[serde(default)]
     newest: usize,
     #[serde(default)]
+    grace: f64,
+    #[serde(default)]
     half_life: usize,
+    #[serde(default = "yes")]
+    centred: bool,
     #[serde(default = "eight_four")]
     key_bits: [u32; 2],
     #[serde(default = "eight_four")]
@@ -42,6 +46,10 @@ pub(super) struct RatioFile {
 
 fn head() -> String {
     "head".into()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn eight_four() -> [u32; 2] {
@@ -72,7 +80,9 @@ impl From<&CachePlan> for CacheFile {
             },
             first: plan.first,
             newest: plan.newest,
+            grace: plan.grace,
             half_life: plan.half_life,
+            centred: plan.centred,
             key_bits: [plan.upper.key.bits(), plan.lower.key.bits()],
             value_bits: [plan.upper.value.bits(), plan.lower.value.bits()],
         }
@@ -108,6 +118,9 @@ impl CacheFile {
                 return Err(refuse(field, count.to_string(), "at most 16777216"));
             }
         }
+        if !(0.0..=1.0).contains(&self.grace) {
+            return Err(refuse("cache.grace", self.grace.to_string(), "0 to 1"));
+        }
         let bits = |field, bits: u32| match bits {
             4 => Ok(Bits::Four),
             8 => Ok(Bits::Eight),
@@ -139,7 +152,9 @@ impl CacheFile {
             scope,
             first: self.first,
             newest: self.newest,
+            grace: self.grace,
             half_life: self.half_life,
+            centred: self.centred,
             upper: widths(0)?,
             lower: widths(1)?,
         })

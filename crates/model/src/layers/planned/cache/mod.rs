@@ -58,6 +58,8 @@ struct Slots {
 struct KeysValues {
     keys: Rows,
     values: Rows,
+    /// What keys were taken as differences from, if they were.
+    centre: Option<Vec<f32>>,
 }
 
 /// Keys and values of new tokens at all key-value heads.
@@ -127,6 +129,18 @@ pub(super) struct HeadReading {
 }
 
 impl HeadReading {
+    /// The mean of all keys, if they are of 8 bits.
+    fn centre(&self, bits: &[Bits]) -> Option<Vec<f32>> {
+        let dim = self.key_codes.len() / self.key_scales.len();
+        let row = |token: usize| Row {
+            codes: self.rows(token).key,
+            scale: self.key_scales[token],
+            bits: Bits::Eight,
+        };
+        let whole = bits.iter().all(|&bits| bits == Bits::Eight);
+        whole.then(|| mean((0..bits.len()).map(row), dim))
+    }
+
     fn rows(&self, token: usize) -> TokenRows<'_> {
         let dim = self.key_codes.len() / self.key_scales.len();
         TokenRows {
@@ -242,6 +256,11 @@ impl TieredCache {
             let ranks = self.ranks(&mut standing, layer, tokens, positions, &own);
             let [upper, lower] = self.share_out(layer, tokens, positions, &read.bits, &ranks);
             let unit = &mut self.layers[layer].units[index];
+            if !lower.is_empty() && self.plan.centres() {
+                for (own, head) in unit.lower.heads.iter_mut().zip(heads) {
+                    own.centre = head.centre(&read.bits);
+                }
+            }
             for (slots, chosen) in [(&mut unit.upper, &upper), (&mut unit.lower, &lower)] {
                 slots.reserve(chosen.len());
                 for &token in chosen {
@@ -353,6 +372,9 @@ impl TieredCache {
             if received.is_nan() {
                 return f32::NEG_INFINITY;
             }
+            if self.plan.spares(layer, position, tokens) {
+                return f32::MAX;
+            }
             let age = tokens - position;
             let queries = self.queries[age.min(self.queries.len()) - 1];
             self.plan.policy.rank(&CachedToken {
@@ -412,6 +434,9 @@ impl TieredCache {
             let Some(slot) = least(&upper_ranks, &upper.positions) else {
                 break;
             };
+            if lower.len() == 0 && self.plan.centres() {
+                lower.centre_on(upper);
+            }
             lower.take_down(upper, slot, by);
             lower_ranks.push(upper_ranks.swap_remove(slot));
         }
@@ -548,6 +573,13 @@ impl Unit {
             &vec![0.0; slots],
             &mut row,
         );
+        if let Some(centre) = &self.lower.heads[own].centre {
+            let products = centre.iter().zip(query);
+            let shift: f32 = products.map(|(x, &code)| x * f32::from(code)).sum();
+            for score in &mut row[self.upper.len()..] {
+                *score += scale * shift;
+            }
+        }
         vector::softmax(by.isa, &mut row, by.score_scale);
         let received = row.clone();
         // The values' scales go into the probabilities, so that the sum over
@@ -574,6 +606,7 @@ impl Slots {
         let head = KeysValues {
             keys: Rows::new(widths.key, dim),
             values: Rows::new(widths.value, dim),
+            centre: None,
         };
         Slots {
             widths,
@@ -611,20 +644,17 @@ impl Slots {
         self.reserve(1);
         let widths = self.widths;
         for (own, rows) in self.heads.iter_mut().zip(rows) {
-            push_row(
-                &mut own.keys,
-                rows.key,
-                rows.key_scale,
-                (bits, widths.key),
-                by,
-            );
-            push_row(
-                &mut own.values,
-                rows.value,
-                rows.value_scale,
-                (bits, widths.value),
-                by,
-            );
+            let key = Row {
+                codes: rows.key,
+                scale: rows.key_scale,
+                bits,
+            };
+            let value = Row {
+                codes: rows.value,
+                scale: rows.value_scale,
+                bits,
+            };
+            own.push(key, value, widths, by);
         }
         self.positions.push(position as u32);
         if let Some(all) = &mut self.received {
@@ -637,24 +667,41 @@ impl Slots {
         self.reserve(1);
         let (from, to) = (above.widths, self.widths);
         for (own, head) in self.heads.iter_mut().zip(&above.heads) {
-            for (own, rows, place) in [
-                (&mut own.keys, &head.keys, (from.key, to.key)),
-                (&mut own.values, &head.values, (from.value, to.value)),
-            ] {
-                push_row(
-                    own,
-                    &rows.codes(slot),
-                    rows.scales()[slot].to_f32(),
-                    place,
-                    by,
-                );
-            }
+            let (keys, values) = (head.keys.codes(slot), head.values.codes(slot));
+            let key = Row {
+                codes: &keys,
+                scale: head.keys.scales()[slot].to_f32(),
+                bits: from.key,
+            };
+            let value = Row {
+                codes: &values,
+                scale: head.values.scales()[slot].to_f32(),
+                bits: from.value,
+            };
+            own.push(key, value, to, by);
         }
         self.positions.push(above.positions[slot]);
         if let (Some(own), Some(theirs)) = (&mut self.received, &above.received) {
             own.push(theirs[slot]);
         }
         above.remove(slot);
+    }
+
+    /// Keeps keys as differences from the mean of those above, while there are none
+    /// here.
+    fn centre_on(&mut self, above: &Slots) {
+        for (own, head) in self.heads.iter_mut().zip(&above.heads) {
+            let keys: Vec<Vec<i8>> = (0..above.len()).map(|slot| head.keys.codes(slot)).collect();
+            let rows = keys
+                .iter()
+                .zip(head.keys.scales())
+                .map(|(codes, scale)| Row {
+                    codes,
+                    scale: scale.to_f32(),
+                    bits: above.widths.key,
+                });
+            own.centre = Some(mean(rows, keys.first().map_or(0, Vec::len)));
+        }
     }
 
     fn remove(&mut self, slot: usize) {
@@ -670,24 +717,72 @@ impl Slots {
 
     fn bytes(&self) -> usize {
         let rows = self.heads.iter();
-        let rows: usize = rows
-            .map(|head| head.keys.bytes() + head.values.bytes())
-            .sum();
+        let rows: usize = rows.map(KeysValues::bytes).sum();
         let received = self.received.as_ref().map_or(0, Vec::capacity);
         rows + self.positions.capacity() * size_of::<u32>() + received * size_of::<f32>()
     }
 }
 
-/// Adds a row of codes of one width to rows of another.
-fn push_row(rows: &mut Rows, codes: &[i8], scale: f32, (from, to): (Bits, Bits), by: &Arithmetic) {
-    if from == Bits::Eight && to == Bits::Four {
-        let values: Vec<f32> = codes.iter().map(|&code| f32::from(code) * scale).collect();
-        let mut codes = vec![0; codes.len()];
-        let scale = vector::quantize_symmetric(by.isa, &values, by.four, &mut codes);
-        rows.push(&codes, stored(scale));
-    } else {
-        rows.push(codes, stored(scale));
+/// A row of codes of so many bits.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    codes: &'a [i8],
+    scale: f32,
+    bits: Bits,
+}
+
+impl Row<'_> {
+    fn floats(self) -> impl Iterator<Item = f32> {
+        self.codes
+            .iter()
+            .map(move |&code| f32::from(code) * self.scale)
     }
+
+    /// Adds the row, or its difference from a centre, to rows of a width.
+    fn add_to(self, rows: &mut Rows, width: Bits, centre: Option<&[f32]>, by: &Arithmetic) {
+        if centre.is_none() && (self.bits, width) != (Bits::Eight, Bits::Four) {
+            return rows.push(self.codes, stored(self.scale));
+        }
+        let mut values: Vec<f32> = self.floats().collect();
+        for (value, centre) in values.iter_mut().zip(centre.unwrap_or(&[])) {
+            *value -= centre;
+        }
+        let quantizer = match width {
+            Bits::Four => by.four,
+            _ => Symmetric::new(width.code_limit()),
+        };
+        let mut codes = vec![0; values.len()];
+        let scale = vector::quantize_symmetric(by.isa, &values, quantizer, &mut codes);
+        rows.push(&codes, stored(scale));
+    }
+}
+
+impl KeysValues {
+    fn push(&mut self, key: Row, value: Row, widths: Widths, by: &Arithmetic) {
+        key.add_to(&mut self.keys, widths.key, self.centre.as_deref(), by);
+        value.add_to(&mut self.values, widths.value, None, by);
+    }
+
+    /// Bytes, as allocated.
+    fn bytes(&self) -> usize {
+        let centre = self.centre.as_ref().map_or(0, Vec::capacity);
+        self.keys.bytes() + self.values.bytes() + centre * size_of::<f32>()
+    }
+}
+
+/// The mean of rows of `dim` values; zeros if there are none.
+fn mean<'a>(rows: impl Iterator<Item = Row<'a>>, dim: usize) -> Vec<f32> {
+    let (mut sum, mut count) = (vec![0.0; dim], 0);
+    for row in rows {
+        for (sum, value) in sum.iter_mut().zip(row.floats()) {
+            *sum += value;
+        }
+        count += 1;
+    }
+    for sum in &mut sum {
+        *sum /= count.max(1) as f32;
+    }
+    sum
 }
 
 /// A scale as the cache stores it.

@@ -102,6 +102,8 @@ struct Kept {
 struct Slow {
     plan: CachePlan,
     layers: Vec<Vec<Kept>>,
+    /// By layer and shared head: what keys are differences from.
+    centres: Vec<Vec<Vec<f64>>>,
 }
 
 impl Slow {
@@ -220,17 +222,36 @@ impl Slow {
     }
 
     fn lower(&mut self, layer: usize, position: usize, set: &[usize], to: Tier) {
-        let kept = &mut self.layers[layer][position];
         for &head in set {
+            let all = &self.layers[layer];
+            let at = |tier: Tier| all.iter().filter(move |kept| kept.tiers[head] == tier);
+            if to == Tier::Four && at(Tier::Four).count() == 0 {
+                let count = at(Tier::Eight).count() as f64;
+                let mean = |c: usize| at(Tier::Eight).map(|k| k.keys[head][c]).sum::<f64>() / count;
+                self.centres[layer][head] = (0..DIM).map(mean).collect();
+            }
+            let kept = &mut self.layers[layer][position];
             kept.tiers[head] = to;
             if to == Tier::Four {
-                for row in [&mut kept.keys[head], &mut kept.values[head]] {
-                    let values: Vec<f32> = row.iter().map(|&x| x as f32).collect();
+                let none = vec![0.0; DIM];
+                for (row, centre) in [
+                    (&mut kept.keys[head], &self.centres[layer][head]),
+                    (&mut kept.values[head], &none),
+                ] {
+                    let values: Vec<f32> = row
+                        .iter()
+                        .zip(centre)
+                        .map(|(x, c)| (x - c) as f32)
+                        .collect();
                     let mut codes = vec![0i8; DIM];
                     let isa = Isa::SCALAR;
                     let scale = vector::quantize_symmetric(isa, &values, by().four, &mut codes);
                     let scale = f64::from(stored(scale).to_f32());
-                    *row = codes.iter().map(|&code| f64::from(code) * scale).collect();
+                    *row = codes
+                        .iter()
+                        .zip(centre)
+                        .map(|(&code, c)| c + f64::from(code) * scale)
+                        .collect();
                 }
             }
         }
@@ -273,6 +294,7 @@ fn the_cache_gives_and_keeps_what_a_slow_one_does() {
         let mut slow = Slow {
             plan: plan.clone(),
             layers: vec![Vec::new(); LAYERS],
+            centres: vec![vec![vec![0.0; DIM]; SHARED]; LAYERS],
         };
         let mut cache = TieredCache::new(&Arc::new(plan), &structure());
         for token in tokens(80, 7) {
