@@ -5,6 +5,7 @@ mod search;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dtatrans_precision::cache::CacheBudget;
 
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
 
@@ -271,6 +272,16 @@ pub(crate) struct GenerationArguments {
     #[arg(long, value_name = "TEXT")]
     pub(crate) stop: Vec<String>,
 
+    /// The most that the cache of a text may be, in place of the plan's shares of its tokens: such
+    /// as 8MiB (KiB, GiB and bytes also), or 500tokens, a mean over the layers
+    #[arg(long, value_name = "SIZE", value_parser = cache_budget)]
+    pub(crate) kv_budget: Option<CacheBudget>,
+
+    /// Say on standard error, or in the JSON, how fast it went and what became of the cache: bytes,
+    /// against 16-bit floats and 8 bits, and tiers by step
+    #[arg(long)]
+    pub(crate) stats: bool,
+
     /// Hold a conversation by the model's own template: each text is a turn, and on a terminal the
     /// lines that are typed
     #[arg(long)]
@@ -279,6 +290,30 @@ pub(crate) struct GenerationArguments {
     /// What the conversation begins with, as the system's part
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub(crate) system: Option<String>,
+}
+
+/// A size of a cache: a number and its unit.
+fn cache_budget(text: &str) -> Result<CacheBudget, String> {
+    let place = text.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
+    let (number, unit) = text.split_at(place.unwrap_or(text.len()));
+    let scale = match unit.trim() {
+        "tokens" | "token" | "" | "B" | "bytes" => 1.0,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("must be a number with tokens, bytes, KiB, MiB or GiB behind it".into()),
+    };
+    let size = number
+        .parse::<f64>()
+        .map_err(|_| "must begin with a number")?
+        * scale;
+    if !(1.0..1e15).contains(&size) {
+        return Err("must be at least 1, and below 10^15".into());
+    }
+    Ok(match unit.trim().starts_with("token") {
+        true => CacheBudget::Tokens(size as usize),
+        false => CacheBudget::Bytes(size as usize),
+    })
 }
 
 fn number(text: &str, right: impl Fn(f32) -> bool, range: &str) -> Result<f32, String> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use dtatrans_model::{Checkpoint, DecoderCheckpoint, DecoderConfig, Precision, calibration};
+use dtatrans_model::{Checkpoint, DecoderCheckpoint, Precision, calibration};
 use dtatrans_precision::{Calibration, Plan};
 
 use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
@@ -19,6 +19,7 @@ const MINILM_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm.safetens
 pub(crate) struct Target<'a> {
     name: &'a str,
     layers: usize,
+    decodes: bool,
 }
 
 impl<'a> From<&'a Checkpoint> for Target<'a> {
@@ -26,6 +27,7 @@ impl<'a> From<&'a Checkpoint> for Target<'a> {
         Target {
             name: &checkpoint.name,
             layers: checkpoint.layers(),
+            decodes: false,
         }
     }
 }
@@ -35,6 +37,7 @@ impl<'a> From<&'a DecoderCheckpoint> for Target<'a> {
         Target {
             name: &checkpoint.name,
             layers: checkpoint.config.layers,
+            decodes: true,
         }
     }
 }
@@ -50,7 +53,10 @@ pub(crate) fn default_plan<'a>(model: impl Into<Target<'a>>) -> Result<Plan> {
         plan.parameters = Some(Arc::new(calibration));
         return Ok(plan);
     }
-    Ok(Plan::dense_eight(model.layers))
+    Ok(match model.decodes {
+        true => decoder_plan(model.layers),
+        false => Plan::dense_eight(model.layers),
+    })
 }
 
 /// All tokens at 8 bits, balanced: what a decoder computes in unless the user says
@@ -59,12 +65,6 @@ pub(crate) fn decoder_plan(layers: usize) -> Plan {
     let mut plan = Plan::dense_eight(layers);
     plan.balance = true;
     plan
-}
-
-/// Bytes of the codes and scales of so many tokens at 8 bits in a decoder's cache.
-pub(crate) fn cache_at_eight_bits(config: &DecoderConfig, tokens: usize) -> f64 {
-    let row = config.head_dim + size_of::<u16>();
-    (2 * row * config.key_value_heads * config.layers * tokens) as f64
 }
 
 /// What the arguments ask for; `None` if they say nothing.
@@ -100,6 +100,7 @@ fn of_bits(bits: BitsArgument, model: Target) -> Precision {
     let layers = model.layers;
     match bits {
         BitsArgument::Float => Precision::F32,
+        BitsArgument::Eight if model.decodes => Precision::Plan(decoder_plan(layers)),
         BitsArgument::Eight => Precision::Plan(Plan::dense_eight(layers)),
         BitsArgument::Four => Precision::Plan(Plan::dense_four(layers)),
     }

@@ -57,6 +57,18 @@ pub enum PlanError {
         /// What may stand there.
         allowed: String,
     },
+    /// A cache that may not be as large as what it must keep.
+    #[error(
+        "the {protected} tokens that a cache always keeps take {least} {unit}: more than the budget"
+    )]
+    CacheBudget {
+        /// Tokens that are always kept.
+        protected: usize,
+        /// What they take.
+        least: usize,
+        /// The budget's unit.
+        unit: &'static str,
+    },
     /// The plan is for a model of another depth.
     #[error("plan: has {plan} layers, but the model has {model}")]
     Depth {

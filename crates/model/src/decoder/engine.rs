@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dtatrans_kernels::{F32Gemm, Isa, PackedF32};
 use dtatrans_precision::Tier;
-use dtatrans_precision::cache::CachePlan;
+use dtatrans_precision::cache::{CacheBudget, CachePlan};
 
 use super::{DecoderCheckpoint, DecoderConfig};
 use crate::layers::{
@@ -16,6 +16,8 @@ use crate::{Encoding, ModelError, Precision};
 /// Tokens of one sequence that pass the layers at once at f32: a longer prompt
 /// passes in pieces, which keeps memory small.
 const PIECE: usize = 512;
+
+const NO_TIERS: &str = "a cache at tiers needs a plan: at f32 it keeps everything";
 
 /// A decoder made ready to run at one precision.
 pub struct Decoder {
@@ -147,6 +149,31 @@ impl Decoder {
         })
     }
 
+    /// The decoder with a bound on what each context keeps.
+    ///
+    /// # Errors
+    /// [`ModelError::Plan`] if the tokens that are always kept do not fit;
+    /// [`ModelError::Input`] at f32, where everything is kept.
+    pub fn bounded(mut self, budget: CacheBudget) -> Result<Decoder, ModelError> {
+        let Pass::Planned { layers, cache, .. } = &mut self.pass else {
+            return Err(ModelError::Input(NO_TIERS.into()));
+        };
+        let empty = layers.cache(cache);
+        let bounded = (**cache)
+            .clone()
+            .bounded(budget, |places| empty.bytes_of(places))?;
+        *cache = Arc::new(bounded);
+        Ok(self)
+    }
+
+    /// Bytes of keys and values of so many tokens if all are kept at 16-bit floats,
+    /// and at 8 bits with their scales.
+    pub fn full_cache_bytes(&self, tokens: usize) -> [usize; 2] {
+        let config = &self.config;
+        let rows = 2 * config.key_value_heads * config.layers * tokens;
+        [rows * config.head_dim * 2, rows * (config.head_dim + 2)]
+    }
+
     /// A context without tokens.
     pub fn context(&self) -> Context {
         Context {
@@ -171,8 +198,7 @@ impl Decoder {
         plans: &[Arc<CachePlan>],
     ) -> Result<(Vec<f32>, Reading), ModelError> {
         let Pass::Planned { layers, .. } = &self.pass else {
-            let reason = "caches at tiers need a plan: at f32 they keep everything";
-            return Err(ModelError::Input(reason.into()));
+            return Err(ModelError::Input(NO_TIERS.into()));
         };
         self.check(0, ids)?;
         let mut decays: Vec<f32> = Vec::new();

@@ -55,6 +55,20 @@ pub struct Generated {
     pub unread: Vec<u32>,
 }
 
+/// Who looks on while texts are generated.
+pub trait Watcher {
+    /// Gets the number of a text and what was added to it, as soon as it is whole
+    /// characters and no beginning of a stop text. Once it says false, all texts are
+    /// over.
+    fn text(&mut self, number: usize, part: &str) -> bool;
+
+    /// Gets the number of a text and what its context has become, after the prompt
+    /// and after each new token that was read.
+    fn context(&mut self, number: usize, context: &Context) {
+        let _ = (number, context);
+    }
+}
+
 /// One text on its way.
 struct Text<'a> {
     context: Context,
@@ -72,9 +86,7 @@ struct Text<'a> {
 }
 
 impl Decoder {
-    /// Goes on with each prompt until it is over. `on_text` gets the number of a
-    /// text and what was added to it, as soon as it is whole characters and no
-    /// beginning of a stop text; once it says false, all texts are over.
+    /// Goes on with each prompt until it is over.
     ///
     /// A text is the same alone and among others, and for its number has draws
     /// of its own.
@@ -86,7 +98,7 @@ impl Decoder {
         tokenizer: &TextTokenizer,
         prompts: Vec<Prompt>,
         settings: &Settings,
-        on_text: &mut dyn FnMut(usize, &str) -> bool,
+        watcher: &mut dyn Watcher,
     ) -> Result<Vec<Generated>, ModelError> {
         let mut texts = Vec::new();
         for (number, prompt) in prompts.into_iter().enumerate() {
@@ -109,6 +121,7 @@ impl Decoder {
             let last = &states[states.len() - self.config().hidden_size..];
             let mut logits = self.logits(last);
             text.next = text.sampler.choose(&mut logits, &text.so_far);
+            watcher.context(number, &text.context);
             texts.push(text);
         }
         let mut going = true;
@@ -116,21 +129,22 @@ impl Decoder {
             for (number, text) in texts.iter_mut().enumerate() {
                 if text.finish.is_none() {
                     text.take_next(self, settings)?;
-                    going &= text.show(settings, &mut |part| on_text(number, part));
+                    going &= text.show(settings, &mut |part| watcher.text(number, part));
                 }
             }
-            let mut running: Vec<&mut Text> = texts
+            let mut running: Vec<(usize, &mut Text)> = texts
                 .iter_mut()
-                .filter(|text| text.finish.is_none())
+                .enumerate()
+                .filter(|(_, text)| text.finish.is_none())
                 .collect();
             if running.is_empty() || !going {
                 break;
             }
-            let news: Vec<[u32; 1]> = running.iter().map(|text| [text.next]).collect();
+            let news: Vec<[u32; 1]> = running.iter().map(|(_, text)| [text.next]).collect();
             let mut extensions: Vec<Extension> = running
                 .iter_mut()
                 .zip(&news)
-                .map(|(text, ids)| Extension {
+                .map(|((_, text), ids)| Extension {
                     context: &mut text.context,
                     ids,
                 })
@@ -138,7 +152,8 @@ impl Decoder {
             let states = self.extend(&mut extensions)?;
             let mut logits = self.logits(&states);
             let rows = logits.chunks_exact_mut(self.config().vocab_size);
-            for (text, logits) in running.into_iter().zip(rows) {
+            for ((number, text), logits) in running.into_iter().zip(rows) {
+                watcher.context(number, &text.context);
                 text.read += 1;
                 text.next = text.sampler.choose(logits, &text.so_far);
             }

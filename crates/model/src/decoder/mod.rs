@@ -18,7 +18,7 @@ pub use chat::{ChatTemplate, Message};
 pub use checkpoint::DecoderCheckpoint;
 pub use config::{DecoderConfig, NormKind, Positions};
 pub use engine::{Context, Decoder, Extension, Reading};
-pub use generate::{Finish, Generated, Prompt, Settings};
+pub use generate::{Finish, Generated, Prompt, Settings, Watcher};
 pub use sampling::{Sampling, likeliest};
 
 pub use crate::layers::{Activation, Rotary};

@@ -124,6 +124,26 @@ pub struct CachePlan {
     pub upper: Widths,
     /// Widths at the lower tier.
     pub lower: Widths,
+    /// What bounds the cache, whatever the length of the text; no part of a file.
+    pub bound: Option<Bound>,
+}
+
+/// A bound in numbers of tokens: see [`CachePlan::bounded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Texts of so many tokens are kept whole at the upper tier.
+    whole: usize,
+    /// Longer ones get the places of a text of so many tokens.
+    places_of: usize,
+}
+
+/// The most that a cache may be, over all layers and heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheBudget {
+    /// Bytes, as allocated.
+    Bytes(usize),
+    /// Tokens, a mean over the layers.
+    Tokens(usize),
 }
 
 impl CachePlan {
@@ -146,7 +166,53 @@ impl CachePlan {
                 key: Bits::Four,
                 value: Bits::Four,
             },
+            bound: None,
         }
+    }
+
+    /// The plan with a bound: a text is kept whole at the upper tier while it fits;
+    /// from then on the cache has the places that the ratios give to the longest
+    /// text whose places fit, and no more come. `bytes` says what a number of places
+    /// at the upper and at the lower tier takes at one layer.
+    ///
+    /// # Errors
+    /// [`PlanError::CacheBudget`] if the protected tokens alone do not fit.
+    pub fn bounded(
+        mut self,
+        budget: CacheBudget,
+        bytes: impl Fn(Places) -> usize,
+    ) -> Result<CachePlan, PlanError> {
+        self.bound = None;
+        let layers = self.layers.len();
+        let size = |places: &dyn Fn(usize) -> Places| -> usize {
+            let layers = (0..layers).map(places);
+            match budget {
+                CacheBudget::Bytes(_) => layers.map(&bytes).sum(),
+                CacheBudget::Tokens(_) => layers.map(|own| own.upper + own.lower).sum(),
+            }
+        };
+        let most = match budget {
+            CacheBudget::Bytes(most) => most,
+            CacheBudget::Tokens(most) => most.saturating_mul(layers),
+        };
+        let whole = longest(|n| {
+            let all = Places { upper: n, lower: 0 };
+            size(&|_| all) <= most
+        });
+        let places_of = longest(|n| size(&|layer| self.places(layer, n)) <= most);
+        let protected = self.first + self.newest;
+        if places_of < protected.max(1) {
+            return Err(PlanError::CacheBudget {
+                protected,
+                least: size(&|layer| self.places(layer, protected.max(1))),
+                unit: match budget {
+                    CacheBudget::Bytes(_) => "bytes",
+                    CacheBudget::Tokens(_) => "tokens over all layers",
+                },
+            });
+        }
+        self.bound = Some(Bound { whole, places_of });
+        Ok(self)
     }
 
     /// Tiers by attention, with the defaults of everything: all tokens at 4 bits but
@@ -165,7 +231,7 @@ impl CachePlan {
 
     /// Whether every token stays at the upper tier.
     pub fn keeps_all(&self) -> bool {
-        self.layers.iter().all(|&ratio| ratio == Ratio::ALL_EIGHT)
+        self.bound.is_none() && self.layers.iter().all(|&ratio| ratio == Ratio::ALL_EIGHT)
     }
 
     /// Whether keys of the lower tier are differences from their mean: at 8 bits that
@@ -205,6 +271,11 @@ impl CachePlan {
     /// The most tokens at the upper and at the lower tier of a layer, among `n`
     /// so far.
     pub fn places(&self, layer: usize, n: usize) -> Places {
+        let n = match self.bound {
+            Some(bound) if n <= bound.whole => return Places { upper: n, lower: 0 },
+            Some(bound) => n.min(bound.places_of),
+            None => n,
+        };
         let protected = n.min(self.first + self.newest);
         let (eight, four) = self.layers[layer].counts(n);
         let upper = eight.max(protected);
@@ -215,6 +286,20 @@ impl CachePlan {
     }
 }
 
+/// The largest number up to 2^24 of which a condition holds that holds of all
+/// smaller ones; 0 if it holds of none.
+fn longest(fits: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, (1 << 24) + 1);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match fits(middle) {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    low
+}
+
 /// The most tokens at each tier of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -222,4 +307,62 @@ pub struct Places {
     pub upper: usize,
     /// At the lower tier.
     pub lower: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_holds_and_is_used() {
+        let plan = CachePlan {
+            layers: vec![
+                Ratio::from_thousandths(100, 400).unwrap(),
+                Ratio::from_thousandths(50, 150).unwrap(),
+            ],
+            ..CachePlan::by_attention(2)
+        };
+        let bytes = |places: Places| 140 * places.upper + 75 * places.lower;
+        let size = |plan: &CachePlan, n: usize| -> usize {
+            (0..2).map(|layer| bytes(plan.places(layer, n))).sum()
+        };
+        let budget = 200_000;
+        let bounded = plan
+            .clone()
+            .bounded(CacheBudget::Bytes(budget), bytes)
+            .unwrap();
+        // 714 tokens fit whole.
+        assert_eq!(
+            bounded.places(0, 714),
+            Places {
+                upper: 714,
+                lower: 0
+            }
+        );
+        let sizes: Vec<usize> = (1..20_000).map(|n| size(&bounded, n)).collect();
+        assert!(sizes.iter().all(|&size| size <= budget));
+        assert!(sizes[19_000] > budget - 1000);
+
+        let by_tokens = plan
+            .clone()
+            .bounded(CacheBudget::Tokens(300), bytes)
+            .unwrap();
+        let tokens = |n: usize| -> usize {
+            let places = (0..2).map(|layer| by_tokens.places(layer, n));
+            places.map(|own| own.upper + own.lower).sum()
+        };
+        assert!(tokens(100_000) <= 600 && tokens(100_000) > 590);
+        assert_eq!(tokens(300), 600);
+
+        let error = plan.bounded(CacheBudget::Tokens(67), bytes).unwrap_err();
+        assert!(error.to_string().contains("68 tokens"), "{error}");
+    }
+
+    #[test]
+    fn policies_are_found_by_their_names() {
+        for policy in ALL {
+            assert_eq!(find(policy.name()).unwrap().name(), policy.name());
+        }
+        assert!(find("oldest").is_err());
+    }
 }

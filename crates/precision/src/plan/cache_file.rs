@@ -157,6 +157,7 @@ impl CacheFile {
             centred: self.centred,
             upper: widths(0)?,
             lower: widths(1)?,
+            bound: None,
         })
     }
 }

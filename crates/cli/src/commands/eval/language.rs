@@ -182,9 +182,8 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
                     .map(|known| against(&scores, known))
                     .transpose()?,
                 cache_bytes,
-                cache_share: cache_bytes.map(|bytes| {
-                    bytes / precision::cache_at_eight_bits(&checkpoint.config, length - 1)
-                }),
+                cache_share: cache_bytes
+                    .map(|bytes| bytes / decoder.full_cache_bytes(length - 1)[1] as f64),
                 window_losses: sums(&scores.losses),
                 window_divergences: sums(&scores.divergences),
                 seconds,

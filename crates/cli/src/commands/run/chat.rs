@@ -1,16 +1,16 @@
 //! `dtatrans run --chat`: a conversation by the model's own template.
 
 use std::io::{BufRead, IsTerminal};
-use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::decoder::{ChatTemplate, Context, Finish, Generated, Message, Prompt};
 use dtatrans_model::{Decoder, DecoderCheckpoint};
 
-use super::generation::{answer, precision_of, settings, show};
+use super::generation::{answer, settings, show};
+use super::watch::{TextStats, Watch};
 use crate::args::{GenerationArguments, RunArguments};
-use crate::{console, interrupt, output, precision};
+use crate::{console, interrupt, output};
 
 /// A conversation so far, and what the model has read of it.
 struct Conversation<'a> {
@@ -23,6 +23,14 @@ struct Conversation<'a> {
     read: Option<(String, Vec<u32>, Context)>,
 }
 
+/// An answer.
+struct Said {
+    generated: Generated,
+    /// How many tokens had to be read.
+    tokens: usize,
+    stats: Option<TextStats>,
+}
+
 pub(super) fn run(
     checkpoint: &DecoderCheckpoint,
     arguments: &RunArguments,
@@ -33,9 +41,7 @@ pub(super) fn run(
     let Some(template) = &checkpoint.chat else {
         bail!("--chat: {} has no chat template", checkpoint.name);
     };
-    let precision = precision_of(checkpoint, arguments)?;
-    let plan = precision::name(&precision);
-    let decoder = Decoder::new(checkpoint, &precision, isa)?;
+    let (decoder, plan) = super::generation::decoder(checkpoint, arguments, generation, isa)?;
     let settings = settings(checkpoint, generation);
     let mut conversation = Conversation {
         checkpoint,
@@ -77,13 +83,22 @@ pub(super) fn run(
             if !asks && streams {
                 show(&format!("> {turn}\n"))?;
             }
-            let (generated, tokens) = conversation.say(&turn, &settings, streams)?;
+            let said = conversation.say(&turn, &settings, streams, generation.stats)?;
+            let Said {
+                generated,
+                tokens,
+                stats,
+            } = said;
             if streams {
                 show("\n")?;
             } else if json {
-                output::write_json_line(out, &answer(&turn, tokens, &generated, &plan))?;
+                let stats = stats.clone();
+                output::write_json_line(out, &answer(&turn, tokens, &generated, &plan, stats))?;
             } else {
                 writeln!(out, "> {turn}\n{}", generated.text)?;
+            }
+            if let (Some(stats), false) = (stats, json) {
+                stats.print()?;
             }
             if generated.finish == Finish::Context {
                 console::warn("the model's context is full: the conversation ends here");
@@ -115,13 +130,14 @@ impl Conversation<'_> {
         });
     }
 
-    /// Says something and gets the answer, and how many tokens had to be read.
+    /// Says something and gets the answer.
     fn say(
         &mut self,
         turn: &str,
         settings: &dtatrans_model::decoder::Settings,
         streams: bool,
-    ) -> Result<(Generated, usize)> {
+        with_stats: bool,
+    ) -> Result<Said> {
         self.add("user", turn);
         let text = self.template.render(&self.messages)?;
         let tokenizer = self.checkpoint.tokenizer()?;
@@ -137,12 +153,13 @@ impl Conversation<'_> {
             },
         };
         let tokens = prompt.ids.len();
-        let generated = interrupt::cooperate(|cancel| {
-            self.decoder
-                .generate(tokenizer, vec![prompt], settings, &mut |_, part| {
-                    let shown = !streams || show(part).is_ok();
-                    shown && !cancel.load(Ordering::SeqCst)
-                })
+        let (generated, stats) = interrupt::cooperate(|cancel| {
+            let mut watch = Watch::new(self.decoder, streams, with_stats, cancel);
+            let prompts = vec![prompt];
+            let generated = self
+                .decoder
+                .generate(tokenizer, prompts, settings, &mut watch)?;
+            anyhow::Ok((generated, watch.stats()))
         })?;
         let Some(generated) = generated.into_iter().next() else {
             bail!("no answer");
@@ -153,6 +170,10 @@ impl Conversation<'_> {
             let unread = generated.unread.clone();
             self.read = Some((read, unread, generated.context.clone()));
         }
-        Ok((generated, tokens))
+        Ok(Said {
+            generated,
+            tokens,
+            stats: stats.and_then(|stats| stats.into_iter().next()),
+        })
     }
 }

@@ -6,8 +6,10 @@ use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::decoder::{Finish, Generated, Prompt, Sampling, Settings};
 use dtatrans_model::{Decoder, DecoderCheckpoint, Precision};
+use dtatrans_precision::cache::CachePlan;
 use serde::Serialize;
 
+use super::watch::{TextStats, Watch};
 use crate::args::{GenerationArguments, RunArguments};
 use crate::{interrupt, output, precision, texts};
 
@@ -21,6 +23,9 @@ pub(super) struct Answer<'a> {
     /// Why it is over: `end`, `stop`, `length`, `context` or `cancelled`.
     pub(super) finish: &'static str,
     pub(super) plan: &'a str,
+    /// With --stats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stats: Option<TextStats>,
 }
 
 pub(super) fn run(
@@ -31,9 +36,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let prompts = texts::read(&arguments.texts)?;
-    let precision = precision_of(checkpoint, arguments)?;
-    let plan = precision::name(&precision);
-    let decoder = Decoder::new(checkpoint, &precision, isa)?;
+    let (decoder, plan) = decoder(checkpoint, arguments, generation, isa)?;
     let settings = settings(checkpoint, generation);
     let starts = prompts
         .iter()
@@ -49,37 +52,56 @@ pub(super) fn run(
     let lengths: Vec<usize> = starts.iter().map(|start| start.ids.len()).collect();
     // Of several texts none can be shown before the one above it is over.
     let streams = prompts.len() == 1 && !json && arguments.output.is_none();
-    let generated = interrupt::cooperate(|cancel| {
-        decoder.generate(
-            checkpoint.tokenizer()?,
-            starts,
-            &settings,
-            &mut |_, part| {
-                let shown = !streams || show(part).is_ok();
-                shown && !cancel.load(std::sync::atomic::Ordering::SeqCst)
-            },
-        )
+    let (generated, stats) = interrupt::cooperate(|cancel| {
+        let mut watch = Watch::new(&decoder, streams, generation.stats, cancel);
+        let tokenizer = checkpoint.tokenizer()?;
+        let generated = decoder.generate(tokenizer, starts, &settings, &mut watch)?;
+        anyhow::Ok((generated, watch.stats()))
     })?;
     if streams {
-        return Ok(writeln!(std::io::stdout())?);
+        writeln!(std::io::stdout())?;
+        return stats.iter().flatten().try_for_each(TextStats::print);
     }
     output::write_to(arguments.output.as_deref(), |out| {
-        for ((prompt, generated), &tokens) in prompts.iter().zip(&generated).zip(&lengths) {
+        for (index, (prompt, generated)) in prompts.iter().zip(&generated).enumerate() {
             if json {
-                output::write_json_line(out, &answer(prompt, tokens, generated, &plan))?;
+                let stats = stats.as_ref().map(|stats| stats[index].clone());
+                let answer = answer(prompt, lengths[index], generated, &plan, stats);
+                output::write_json_line(out, &answer)?;
             } else {
                 writeln!(out, "{prompt}{}", generated.text)?;
             }
         }
         Ok(())
-    })
+    })?;
+    match json {
+        true => Ok(()),
+        false => stats.iter().flatten().try_for_each(TextStats::print),
+    }
 }
 
-pub(super) fn precision_of(
+/// The decoder that the arguments ask for, and the name of what it computes in.
+pub(super) fn decoder(
     checkpoint: &DecoderCheckpoint,
     arguments: &RunArguments,
-) -> Result<Precision> {
-    Ok(precision::asked(&arguments.precision, checkpoint)?.unwrap_or(Precision::F32))
+    generation: &GenerationArguments,
+    isa: Isa,
+) -> Result<(Decoder, String)> {
+    let mut precision = match precision::asked(&arguments.precision, checkpoint)? {
+        Some(precision) => precision,
+        None => Precision::Plan(precision::default_plan(checkpoint)?),
+    };
+    if let (Precision::Plan(plan), Some(_)) = (&mut precision, generation.kv_budget) {
+        let layers = checkpoint.config.layers;
+        plan.cache
+            .get_or_insert_with(|| CachePlan::by_attention(layers));
+    }
+    let decoder = Decoder::new(checkpoint, &precision, isa)?;
+    let decoder = match generation.kv_budget {
+        Some(budget) => decoder.bounded(budget).context("--kv-budget")?,
+        None => decoder,
+    };
+    Ok((decoder, precision::name(&precision)))
 }
 
 pub(super) fn settings(
@@ -127,6 +149,7 @@ pub(super) fn answer<'a>(
     prompt_tokens: usize,
     generated: &'a Generated,
     plan: &'a str,
+    stats: Option<TextStats>,
 ) -> Answer<'a> {
     Answer {
         prompt,
@@ -141,5 +164,6 @@ pub(super) fn answer<'a>(
             Finish::Cancelled => "cancelled",
         },
         plan,
+        stats,
     }
 }

@@ -3,6 +3,7 @@
 mod chat;
 mod generation;
 mod texts;
+mod watch;
 
 use anyhow::{Result, bail};
 use dtatrans_kernels::Isa;

@@ -230,7 +230,7 @@ impl<'a> Sample<'a> {
             exact,
             beginnings,
             known,
-            full: precision::cache_at_eight_bits(decoder.config(), length - 1),
+            full: decoder.full_cache_bytes(length - 1)[1] as f64,
         })
     }
 

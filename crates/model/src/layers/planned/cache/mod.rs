@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dtatrans_kernels::Isa;
 use dtatrans_kernels::vector::{self, Symmetric};
-use dtatrans_precision::cache::{CachePlan, CachedToken, Scope, Widths};
+use dtatrans_precision::cache::{CachePlan, CachedToken, Places, Scope, Widths};
 use dtatrans_precision::{Bits, Tier};
 use half::f16;
 use rayon::prelude::*;
@@ -29,6 +29,7 @@ pub(crate) struct TieredCache {
     /// a number once it has left one.
     standing: Vec<f32>,
     tokens: usize,
+    dim: usize,
 }
 
 /// One layer: a unit for each set of heads that decide together.
@@ -202,7 +203,26 @@ impl TieredCache {
             layers: vec![layer; structure.layers],
             standing: Vec::new(),
             tokens: 0,
+            dim,
         }
+    }
+
+    /// Bytes that so many places at one layer take, as allocated.
+    pub(crate) fn bytes_of(&self, places: Places) -> usize {
+        let unit = &self.layers[0].units[0];
+        let tiers = [(&unit.upper, places.upper), (&unit.lower, places.lower)];
+        let bytes = |(slots, count): (&Slots, usize)| {
+            let mut slots = slots.clone();
+            slots.reserve(count);
+            slots.bytes()
+        };
+        // One slot more than there are places is taken before one is given back.
+        let bytes: usize = tiers.map(|(slots, n)| bytes((slots, n + 1))).iter().sum();
+        let centres = match self.plan.centres() {
+            true => unit.lower.heads.len() * self.dim * size_of::<f32>(),
+            false => 0,
+        };
+        self.layers[0].units.len() * (bytes + centres)
     }
 
     /// Tokens so far, those that are gone included.
