@@ -467,6 +467,8 @@ impl TieredCache {
             lower.remove(slot);
             lower_ranks.swap_remove(slot);
         }
+        upper.shrink();
+        lower.shrink();
     }
 
     /// Bytes of codes, scales, positions and what tokens received, as allocated.
@@ -721,6 +723,19 @@ impl Slots {
                     bits: above.widths.key,
                 });
             own.centre = Some(mean(rows, keys.first().map_or(0, Vec::len)));
+        }
+    }
+
+    /// Gives back memory where much more is held than needed.
+    fn shrink(&mut self) {
+        for head in &mut self.heads {
+            head.keys.shrink();
+            head.values.shrink();
+        }
+        let slots = self.len() + self.heads[0].keys.room();
+        self.positions.shrink_to(slots);
+        if let Some(received) = &mut self.received {
+            received.shrink_to(slots);
         }
     }
 

@@ -81,6 +81,19 @@ impl Rows {
         self.scales.capacity() - self.len()
     }
 
+    /// Gives back memory where much more is held than needed.
+    pub(super) fn shrink(&mut self) {
+        let needed = (self.len() + 1).next_multiple_of(STEP);
+        if self.scales.capacity() < needed + 2 * STEP {
+            return;
+        }
+        match &mut self.codes {
+            Codes::Eight(codes) => codes.shrink_to(needed * self.dim),
+            Codes::Four(codes) => codes.shrink_to(needed * self.dim / 2),
+        }
+        self.scales.shrink_to(needed);
+    }
+
     /// Takes a row out; the last one takes its place.
     pub(super) fn swap_remove(&mut self, row: usize) {
         fn close<C: Copy>(codes: &mut Vec<C>, row: usize, width: usize) {
@@ -149,6 +162,11 @@ mod tests {
                 rows.swap_remove(0);
             }
             assert_eq!(rows.bytes(), bytes);
+            rows.reserve(100);
+            assert!(rows.bytes() > 10 * bytes);
+            rows.shrink();
+            assert_eq!(rows.bytes(), bytes);
+            assert_eq!(rows.codes(3), [7, 0, 0, 0]);
         }
     }
 }
