@@ -166,7 +166,7 @@ mod tests {
             assert!(rows.bytes() > 10 * bytes);
             rows.shrink();
             assert_eq!(rows.bytes(), bytes);
-            assert_eq!(rows.codes(3), [7, 0, 0, 0]);
+            assert_eq!(rows.codes(0), [7, 0, 0, 0]);
         }
     }
 }
