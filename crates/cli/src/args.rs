@@ -370,6 +370,18 @@ pub(crate) struct EvalArguments {
     /// For lm: the most windows [default: as many as the text has]
     #[arg(long, value_name = "N")]
     pub(crate) windows: Option<usize>,
+
+    /// For needle: how many prompts
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub(crate) prompts: usize,
+
+    /// For needle: the least tokens of a prompt
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) least_tokens: usize,
+
+    /// For needle: the most tokens of a prompt
+    #[arg(long, value_name = "N", default_value_t = 4000)]
+    pub(crate) most_tokens: usize,
 }
 
 /// What to compute in, one run each.
@@ -407,6 +419,9 @@ pub(crate) enum TaskArgument {
     Squad,
     /// What comes next, perplexity of a decoder; any text
     Lm,
+    /// A fact asked for at the end of a long text, share of a decoder's right answers; any text to
+    /// hide it in
+    Needle,
 }
 
 impl TaskArgument {
@@ -434,7 +449,7 @@ pub(crate) struct TaskFiles {
     pub(crate) train: Vec<PathBuf>,
 
     /// For long-text: which half of the articles; for the built-in probe: which of its texts; for
-    /// lm: which half of the text [default of eval: reporting, for lm all; of search and calibrate:
+    /// lm and needle: which half of the text [default of eval: reporting, for lm all; of search and calibrate:
     /// choosing]
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) part: Option<PartArgument>,

@@ -73,7 +73,9 @@ pub(crate) fn source_of(
         },
         TaskArgument::Conll2003 => TaskSource::Conll(data),
         TaskArgument::Squad => TaskSource::Squad(data),
-        TaskArgument::Lm => bail!("--task lm is for `dtatrans eval` with a decoder"),
+        TaskArgument::Lm | TaskArgument::Needle => {
+            bail!("--task {} needs a decoder", task.name())
+        }
     })
 }
 

@@ -14,6 +14,7 @@ pub mod entities;
 mod error;
 pub mod language;
 pub mod metrics;
+pub mod needle;
 pub mod probe;
 pub mod retrieval;
 pub mod spans;

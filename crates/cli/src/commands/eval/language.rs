@@ -1,19 +1,18 @@
 //! `dtatrans eval --task lm`: how well a decoder foresees a text.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::error::ErrorKind;
 use dtatrans_kernels::Isa;
-use dtatrans_model::{AnyCheckpoint, Decoder, Precision};
-use dtatrans_precision::cache::CachePlan;
+use dtatrans_model::{Decoder, Precision};
 use dtatrans_tasks::bootstrap::{BootstrapOptions, Interval};
 use dtatrans_tasks::language::{self, Scores};
 use serde::Serialize;
 
+use super::decoders;
 use crate::args::{EvalArguments, PartArgument};
-use crate::{console, model, output, precision, task, texts};
+use crate::{console, output, precision, task, texts};
 
 /// Tokens of a window unless the user says otherwise, or the model takes fewer.
 const WINDOW_TOKENS: usize = 1024;
@@ -62,25 +61,12 @@ struct Against {
     divergence: f64,
 }
 
-/// Plans that differ in their caches alone: one decoder reads a context for all.
-struct Together {
-    precision: Precision,
-    names: Vec<String>,
-    caches: Vec<Arc<CachePlan>>,
-}
-
 pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
     if let Err((kind, message)) = check(arguments) {
         task::wrong_usage("eval", kind, message);
     }
     let text = texts::read_whole(&arguments.files.data)?;
-    let checkpoint = match model::open_any(&arguments.model)? {
-        AnyCheckpoint::Decoder(checkpoint) => *checkpoint,
-        AnyCheckpoint::Encoder(_) => bail!(
-            "--model {}: is an encoder, and --task lm needs a decoder",
-            arguments.model.model
-        ),
-    };
+    let checkpoint = decoders::open(arguments)?;
     let precisions = precision::asked_of_eval(&arguments.precisions, &checkpoint)?;
     if arguments.context.is_none()
         && let Some(name) = precisions
@@ -135,7 +121,7 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
             Some(scores)
         }
     };
-    for together in group(precisions, checkpoint.config.layers) {
+    for together in decoders::group(precisions, checkpoint.config.layers) {
         let decoder = Decoder::new(&checkpoint, &together.precision, isa)?;
         let scored = windows.len() * (length - arguments.context.unwrap_or(1));
         let what = format!("reading at {}", together.names.join(", "));
@@ -205,35 +191,6 @@ fn sees_ahead(precision: &Precision) -> bool {
     }
 }
 
-/// Puts plans together that differ in name and cache alone.
-fn group(precisions: Vec<Precision>, layers: usize) -> Vec<Together> {
-    let mut groups: Vec<Together> = Vec::new();
-    for precision in precisions {
-        let name = precision::name(&precision);
-        let (bare, cache) = match precision {
-            Precision::F32 => (Precision::F32, None),
-            Precision::Plan(mut plan) => {
-                let cache = plan.cache.take();
-                let cache = cache.unwrap_or_else(|| CachePlan::all_eight(layers));
-                plan.name = String::new();
-                (Precision::Plan(plan), Some(Arc::new(cache)))
-            }
-        };
-        match groups.iter_mut().find(|group| group.precision == bare) {
-            Some(group) => {
-                group.names.push(name);
-                group.caches.extend(cache);
-            }
-            None => groups.push(Together {
-                precision: bare,
-                names: vec![name],
-                caches: cache.into_iter().collect(),
-            }),
-        }
-    }
-    groups
-}
-
 fn against(scores: &Scores, known: &Scores) -> Result<Against> {
     Ok(Against {
         f32: known.perplexity(),
@@ -246,13 +203,7 @@ fn against(scores: &Scores, known: &Scores) -> Result<Against> {
 fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
     let conflict = |message: &str| Err((ErrorKind::ArgumentConflict, message.into()));
     let files = &arguments.files;
-    if files.data.is_empty() {
-        let message = "--task lm needs --data FILE".into();
-        return Err((ErrorKind::MissingRequiredArgument, message));
-    }
-    if !files.exclude.is_empty() || !files.train.is_empty() {
-        return conflict("--exclude and --train are not for --task lm");
-    }
+    decoders::check("lm", arguments)?;
     if arguments.context.is_some() && files.window_tokens.is_some() {
         return conflict("--window-tokens says what --context and --score say together");
     }

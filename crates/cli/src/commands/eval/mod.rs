@@ -1,6 +1,8 @@
 //! `dtatrans eval`: a model's accuracy on a labelled data set.
 
+mod decoders;
 mod language;
+mod needle;
 
 use std::time::Instant;
 
@@ -66,8 +68,10 @@ struct Against {
 }
 
 pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
-    if arguments.task == TaskArgument::Lm {
-        return language::run(arguments, isa, json);
+    match arguments.task {
+        TaskArgument::Lm => return language::run(arguments, isa, json),
+        TaskArgument::Needle => return needle::run(arguments, isa, json),
+        _ => {}
     }
     let task = task::source(arguments)?.open()?;
     let checkpoint = model::open(&arguments.model)?;
