@@ -128,7 +128,7 @@ fn company_and_threads_change_no_bit() {
 fn cache(layers: usize) -> CachePlan {
     CachePlan {
         policy: &Attention,
-        layers: vec![Ratio::from_thousandths(200, 400).unwrap(); layers],
+        layers: vec![vec![Ratio::from_thousandths(200, 400).unwrap()]; layers],
         first: 2,
         newest: 5,
         half_life: 10,
@@ -164,8 +164,8 @@ fn a_cache_keeps_its_places_and_never_gives_back() {
                 extend(&planned, &mut context, &ids[n - 1..n]);
                 let now = context.tiers();
                 for (layer, (now, before)) in now.iter().zip(&before).enumerate() {
-                    for (now, before) in now.iter().zip(before) {
-                        let places = plan.places(layer, n);
+                    for (set, (now, before)) in now.iter().zip(before).enumerate() {
+                        let places = plan.places(layer, set, n);
                         let count = |tier| now.iter().filter(|&&own| own == tier).count();
                         assert_eq!(count(Tier::Eight), places.upper);
                         assert!(count(Tier::Four) <= places.lower);

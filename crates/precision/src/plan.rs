@@ -29,7 +29,8 @@
 //! r4 = 0.4
 //! r0 = 0.35
 //! compensation = "carry"        # at this layer; optional
-//! cache = { r8 = 0.2, r4 = 0.5, r0 = 0.3 }  # at this layer; optional
+//! cache = { r8 = 0.2, r4 = 0.5, r0 = 0.3 }  # at this layer; optional; or a list of
+//!                               # such tables, one per key-value head
 //!
 //! [cache]                       # what a decoder keeps while it generates; optional
 //! policy = "attention"          # what ranks the tokens
@@ -57,7 +58,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use self::cache_file::{CacheFile, RatioFile};
+use self::cache_file::{CacheFile, SharesFile};
 use crate::cache::CachePlan;
 use crate::compensation::{self, Compensation};
 use crate::importance::{self, Importance};
@@ -377,7 +378,7 @@ struct LayerFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compensation: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cache: Option<RatioFile>,
+    cache: Option<SharesFile>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -444,8 +445,8 @@ impl From<&Plan> for File {
                 .enumerate()
                 .map(|(index, (ratio, exception))| LayerFile {
                     cache: plan.cache.as_ref().and_then(|cache| {
-                        let own = cache.layers[index];
-                        (own != cache.layers[0]).then(|| own.into())
+                        let own = &cache.layers[index];
+                        (own[..] != [cache_file::common(cache)]).then(|| own.into())
                     }),
                     r8: ratio.r8(),
                     r4: ratio.r4(),

@@ -14,8 +14,8 @@ const ZERO: &str = "r0";
 const MIDDLE: f64 = 0.6;
 
 /// All plans that differ from a template in the shares of tokens that the layers'
-/// caches keep, which are multiples of a step, and in varied keys of the table
-/// `[cache]`. The upper tier's share is the template's, cut where less is kept; the
+/// caches keep, head by head where the template has shares of heads, which are
+/// multiples of a step, and in varied keys of the table `[cache]`. The upper tier's share is the template's, cut where less is kept; the
 /// rest of what is kept is at the lower tier.
 #[derive(Clone, Debug)]
 pub struct CacheSpace {
@@ -23,6 +23,8 @@ pub struct CacheSpace {
     template: Plan,
     /// The template's cache.
     cache: CachePlan,
+    /// By layer: the place of its first gene.
+    places: Vec<usize>,
     /// Levels above 0 of a share.
     steps: u16,
     variations: Vec<Variation>,
@@ -57,22 +59,31 @@ impl CacheSpace {
         let shares: Vec<String> = (0..=steps)
             .map(|level| (f64::from(level) / f64::from(steps)).to_string())
             .collect();
-        let layers = cache.layers.len();
-        let layer = |layer: usize| Gene {
-            name: format!("layer {layer} {ZERO}"),
-            kind: GeneKind::Ordered,
-            role: ZERO.into(),
-            group: layer,
-            levels: shares.clone(),
-        };
-        let mut genes: Vec<Gene> = (0..layers).map(layer).collect();
-        for (index, variation) in variations.iter().enumerate() {
-            genes.push(variation.gene(layers + index));
+        let mut genes: Vec<Gene> = Vec::new();
+        let mut places = Vec::new();
+        for (layer, ratios) in cache.layers.iter().enumerate() {
+            places.push(genes.len());
+            for head in 0..ratios.len() {
+                genes.push(Gene {
+                    name: match ratios.len() {
+                        1 => format!("layer {layer} {ZERO}"),
+                        _ => format!("layer {layer} head {head} {ZERO}"),
+                    },
+                    kind: GeneKind::Ordered,
+                    role: ZERO.into(),
+                    group: genes.len(),
+                    levels: shares.clone(),
+                });
+            }
+        }
+        for variation in &variations {
+            genes.push(variation.gene(genes.len()));
         }
         let space = CacheSpace {
             genes,
             template: template.clone(),
             cache,
+            places,
             steps,
             variations,
         };
@@ -87,7 +98,7 @@ impl CacheSpace {
 
     /// The varied keys, with a candidate's values.
     pub fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
-        let first = self.cache.layers.len();
+        let first = self.first_key();
         let genes = self.genes[first..].iter().zip(&candidate.0[first..]);
         genes
             .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
@@ -102,7 +113,7 @@ impl CacheSpace {
         for (index, variation) in self.variations.iter().enumerate() {
             for level in 1..variation.values.len() {
                 let mut candidate = base.clone();
-                candidate.0[self.cache.layers.len() + index] = level as u16;
+                candidate.0[self.first_key() + index] = level as u16;
                 all.push(self.decode(&candidate));
             }
         }
@@ -114,7 +125,7 @@ impl CacheSpace {
         for (index, variation) in self.variations.iter().enumerate() {
             for (level, value) in variation.values.iter().enumerate() {
                 let mut candidate = Candidate(vec![0; self.genes.len()]);
-                candidate.0[self.cache.layers.len() + index] = level as u16;
+                candidate.0[self.first_key() + index] = level as u16;
                 if let Err(error) = serde_json::from_value::<Plan>(self.file_of(&candidate)) {
                     return Err(SpaceError::Value {
                         key: variation.key.clone(),
@@ -127,9 +138,14 @@ impl CacheSpace {
         Ok(())
     }
 
-    fn ratio(&self, candidate: &Candidate, layer: usize) -> Ratio {
-        let zero = candidate.0[layer] * (1000 / self.steps);
-        let eight = (1000.0 * self.cache.layers[layer].r8()).round() as u16;
+    /// The index of the first gene that is a key.
+    fn first_key(&self) -> usize {
+        self.genes.len() - self.variations.len()
+    }
+
+    fn ratio(&self, candidate: &Candidate, layer: usize, head: usize) -> Ratio {
+        let zero = candidate.0[self.places[layer] + head] * (1000 / self.steps);
+        let eight = (1000.0 * self.cache.layers[layer][head].r8()).round() as u16;
         let eight = eight.min(1000 - zero);
         Ratio::from_thousandths(eight, 1000 - zero - eight).expect("shares sum to 1")
     }
@@ -138,12 +154,13 @@ impl CacheSpace {
     fn file_of(&self, candidate: &Candidate) -> Value {
         let mut plan = self.template.clone();
         let cache = plan.cache.as_mut().expect("the template has one");
-        let layers = cache.layers.len();
-        cache.layers = (0..layers)
-            .map(|layer| self.ratio(candidate, layer))
-            .collect();
+        for (layer, ratios) in cache.layers.iter_mut().enumerate() {
+            for (head, ratio) in ratios.iter_mut().enumerate() {
+                *ratio = self.ratio(candidate, layer, head);
+            }
+        }
         let mut file = serde_json::to_value(&plan).expect("a plan is plain data");
-        for (variation, &level) in self.variations.iter().zip(&candidate.0[layers..]) {
+        for (variation, &level) in self.variations.iter().zip(&candidate.0[self.first_key()..]) {
             file["cache"][&variation.key] = variation.values[usize::from(level)].clone();
         }
         file
@@ -162,9 +179,9 @@ impl Space for CacheSpace {
     fn anchors(&self) -> Vec<Candidate> {
         let base = Candidate(vec![0; self.genes.len()]);
         let (mut own, mut middle) = (base.clone(), base.clone());
-        for (layer, ratio) in self.cache.layers.iter().enumerate() {
-            own.0[layer] = self.genes[layer].nearest(ratio.r0());
-            middle.0[layer] = self.genes[layer].nearest(MIDDLE);
+        for (gene, ratio) in self.cache.layers.iter().flatten().enumerate() {
+            own.0[gene] = self.genes[gene].nearest(ratio.r0());
+            middle.0[gene] = self.genes[gene].nearest(MIDDLE);
         }
         vec![base, own, middle]
     }
@@ -188,7 +205,7 @@ mod tests {
     fn template() -> Plan {
         let mut plan = Plan::dense_eight(3);
         plan.cache = Some(CachePlan {
-            layers: vec![Ratio::from_thousandths(100, 300).unwrap(); 3],
+            layers: vec![vec![Ratio::from_thousandths(100, 300).unwrap()]; 3],
             ..CachePlan::by_attention(3)
         });
         plan
@@ -207,7 +224,8 @@ mod tests {
         assert_eq!(own.cache.unwrap().layers, template().cache.unwrap().layers);
         let plan = space.decode(&Candidate(vec![0, 10, 7, 1]));
         let cache = plan.cache.unwrap();
-        let shares: Vec<_> = cache.layers.iter().map(|r| (r.r8(), r.r4())).collect();
+        let ratios = cache.layers.iter().flatten();
+        let shares: Vec<_> = ratios.map(|r| (r.r8(), r.r4())).collect();
         assert_eq!(shares, [(0.1, 0.9), (0.0, 0.0), (0.1, 0.2)]);
         assert_eq!(cache.half_life, 16);
         let lives: Vec<usize> = space.caches().iter().map(|cache| cache.half_life).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dtatrans_kernels::{F32Gemm, Isa, PackedF32};
 use dtatrans_precision::Tier;
-use dtatrans_precision::cache::{CacheBudget, CachePlan};
+use dtatrans_precision::cache::{CacheBudget, CachePlan, Scope};
 
 use super::{DecoderCheckpoint, DecoderConfig};
 use crate::layers::{
@@ -132,10 +132,15 @@ impl Decoder {
                     k: config.hidden_size,
                 };
                 let all = || CachePlan::all_eight(config.layers);
+                let cache = plan.cache.clone().unwrap_or_else(all);
+                cache.check_sets(match cache.scope {
+                    Scope::Head => config.key_value_heads,
+                    Scope::Layer => 1,
+                })?;
                 Pass::Planned {
                     head: layers.head(&linear),
                     layers: Box::new(layers),
-                    cache: Arc::new(plan.cache.clone().unwrap_or_else(all)),
+                    cache: Arc::new(cache),
                 }
             }
         };
@@ -161,7 +166,7 @@ impl Decoder {
         let empty = layers.cache(cache);
         let bounded = (**cache)
             .clone()
-            .bounded(budget, |places| empty.bytes_of(places))?;
+            .bounded(budget, empty.sets(), |places| empty.bytes_of(places))?;
         *cache = Arc::new(bounded);
         Ok(self)
     }

@@ -105,8 +105,9 @@ pub struct Widths {
 pub struct CachePlan {
     /// What ranks the tokens.
     pub policy: &'static dyn CachePolicy,
-    /// Shares of the tiers among the tokens so far, one per layer.
-    pub layers: Vec<Ratio>,
+    /// Shares of the tiers among the tokens so far, by layer: one for all sets of
+    /// heads that decide together, or one for each.
+    pub layers: Vec<Vec<Ratio>>,
     /// Which heads decide together.
     pub scope: Scope,
     /// The first tokens of a text, which stay at the upper tier.
@@ -151,7 +152,7 @@ impl CachePlan {
     pub fn all_eight(layers: usize) -> CachePlan {
         CachePlan {
             policy: &Recent,
-            layers: vec![Ratio::ALL_EIGHT; layers],
+            layers: vec![vec![Ratio::ALL_EIGHT]; layers],
             scope: Scope::Layer,
             first: 0,
             newest: 0,
@@ -172,42 +173,44 @@ impl CachePlan {
 
     /// The plan with a bound: a text is kept whole at the upper tier while it fits;
     /// from then on the cache has the places that the ratios give to the longest
-    /// text whose places fit, and no more come. `bytes` says what a number of places
-    /// at the upper and at the lower tier takes at one layer.
+    /// text whose places fit, and no more come. At each layer so many `sets` of heads
+    /// decide; `bytes` says what a number of places takes at one of them.
     ///
     /// # Errors
     /// [`PlanError::CacheBudget`] if the protected tokens alone do not fit.
     pub fn bounded(
         mut self,
         budget: CacheBudget,
+        sets: usize,
         bytes: impl Fn(Places) -> usize,
     ) -> Result<CachePlan, PlanError> {
         self.bound = None;
         let layers = self.layers.len();
-        let size = |places: &dyn Fn(usize) -> Places| -> usize {
-            let layers = (0..layers).map(places);
+        let size = |places: &dyn Fn(usize, usize) -> Places| -> usize {
+            let all = (0..layers).flat_map(|layer| (0..sets).map(move |set| (layer, set)));
+            let all = all.map(|(layer, set)| places(layer, set));
             match budget {
-                CacheBudget::Bytes(_) => layers.map(&bytes).sum(),
-                CacheBudget::Tokens(_) => layers.map(|own| own.upper + own.lower).sum(),
+                CacheBudget::Bytes(_) => all.map(&bytes).sum(),
+                CacheBudget::Tokens(_) => all.map(|own| own.upper + own.lower).sum(),
             }
         };
         let most = match budget {
             CacheBudget::Bytes(most) => most,
-            CacheBudget::Tokens(most) => most.saturating_mul(layers),
+            CacheBudget::Tokens(most) => most.saturating_mul(layers * sets),
         };
         let whole = longest(|n| {
             let all = Places { upper: n, lower: 0 };
-            size(&|_| all) <= most
+            size(&|_, _| all) <= most
         });
-        let places_of = longest(|n| size(&|layer| self.places(layer, n)) <= most);
+        let places_of = longest(|n| size(&|layer, set| self.places(layer, set, n)) <= most);
         let protected = self.first + self.newest;
         if places_of < protected.max(1) {
             return Err(PlanError::CacheBudget {
                 protected,
-                least: size(&|layer| self.places(layer, protected.max(1))),
+                least: size(&|layer, set| self.places(layer, set, protected.max(1))),
                 unit: match budget {
                     CacheBudget::Bytes(_) => "bytes",
-                    CacheBudget::Tokens(_) => "tokens over all layers",
+                    CacheBudget::Tokens(_) => "tokens over all layers and heads",
                 },
             });
         }
@@ -221,7 +224,7 @@ impl CachePlan {
     pub fn by_attention(layers: usize) -> CachePlan {
         CachePlan {
             policy: &Attention,
-            layers: vec![Ratio::ALL_FOUR; layers],
+            layers: vec![vec![Ratio::ALL_FOUR]; layers],
             first: 4,
             newest: 64,
             half_life: 128,
@@ -229,9 +232,44 @@ impl CachePlan {
         }
     }
 
+    /// The shares that a set of heads of a layer keeps.
+    ///
+    /// # Panics
+    /// If there is no such layer or set.
+    pub fn ratio(&self, layer: usize, set: usize) -> Ratio {
+        match self.layers[layer][..] {
+            [one] => one,
+            ref several => several[set],
+        }
+    }
+
+    /// That the plan has shares for each set of heads that decides at a layer, where
+    /// it has more than one.
+    ///
+    /// # Errors
+    /// [`PlanError::Layer`].
+    pub fn check_sets(&self, sets: usize) -> Result<(), PlanError> {
+        let fits = |ratios: &Vec<Ratio>| ratios.len() == 1 || ratios.len() == sets;
+        match self.layers.iter().position(|ratios| !fits(ratios)) {
+            None => Ok(()),
+            Some(layer) => Err(PlanError::Layer {
+                layer,
+                source: Box::new(PlanError::Value {
+                    field: "cache",
+                    value: format!("{} shares", self.layers[layer].len()),
+                    allowed: match sets {
+                        1 => "one, for all heads of the layer".into(),
+                        _ => format!("one for all heads, or one for each of the {sets}"),
+                    },
+                }),
+            }),
+        }
+    }
+
     /// Whether every token stays at the upper tier.
     pub fn keeps_all(&self) -> bool {
-        self.bound.is_none() && self.layers.iter().all(|&ratio| ratio == Ratio::ALL_EIGHT)
+        let mut ratios = self.layers.iter().flatten();
+        self.bound.is_none() && ratios.all(|&ratio| ratio == Ratio::ALL_EIGHT)
     }
 
     /// Whether keys of the lower tier are differences from their mean: at 8 bits that
@@ -261,23 +299,22 @@ impl CachePlan {
     }
 
     /// Whether a token goes after all others that are not protected, among `n`
-    /// tokens so far.
-    pub fn spares(&self, layer: usize, position: usize, n: usize) -> bool {
-        let places = self.places(layer, n);
+    /// tokens so far that have these places.
+    pub fn spares(&self, places: Places, position: usize, n: usize) -> bool {
         let newest = self.grace * (places.upper + places.lower) as f64;
         position + newest as usize >= n
     }
 
-    /// The most tokens at the upper and at the lower tier of a layer, among `n`
-    /// so far.
-    pub fn places(&self, layer: usize, n: usize) -> Places {
+    /// The most tokens at the upper and at the lower tier that a set of heads of a
+    /// layer keeps, among `n` so far.
+    pub fn places(&self, layer: usize, set: usize, n: usize) -> Places {
         let n = match self.bound {
             Some(bound) if n <= bound.whole => return Places { upper: n, lower: 0 },
             Some(bound) => n.min(bound.places_of),
             None => n,
         };
         let protected = n.min(self.first + self.newest);
-        let (eight, four) = self.layers[layer].counts(n);
+        let (eight, four) = self.ratio(layer, set).counts(n);
         let upper = eight.max(protected);
         Places {
             upper,
@@ -317,23 +354,23 @@ mod tests {
     fn a_bound_holds_and_is_used() {
         let plan = CachePlan {
             layers: vec![
-                Ratio::from_thousandths(100, 400).unwrap(),
-                Ratio::from_thousandths(50, 150).unwrap(),
+                vec![Ratio::from_thousandths(100, 400).unwrap()],
+                vec![Ratio::from_thousandths(50, 150).unwrap()],
             ],
             ..CachePlan::by_attention(2)
         };
         let bytes = |places: Places| 140 * places.upper + 75 * places.lower;
         let size = |plan: &CachePlan, n: usize| -> usize {
-            (0..2).map(|layer| bytes(plan.places(layer, n))).sum()
+            (0..2).map(|layer| bytes(plan.places(layer, 0, n))).sum()
         };
         let budget = 200_000;
         let bounded = plan
             .clone()
-            .bounded(CacheBudget::Bytes(budget), bytes)
+            .bounded(CacheBudget::Bytes(budget), 1, bytes)
             .unwrap();
         // 714 tokens fit whole.
         assert_eq!(
-            bounded.places(0, 714),
+            bounded.places(0, 0, 714),
             Places {
                 upper: 714,
                 lower: 0
@@ -345,16 +382,16 @@ mod tests {
 
         let by_tokens = plan
             .clone()
-            .bounded(CacheBudget::Tokens(300), bytes)
+            .bounded(CacheBudget::Tokens(300), 1, bytes)
             .unwrap();
         let tokens = |n: usize| -> usize {
-            let places = (0..2).map(|layer| by_tokens.places(layer, n));
+            let places = (0..2).map(|layer| by_tokens.places(layer, 0, n));
             places.map(|own| own.upper + own.lower).sum()
         };
         assert!(tokens(100_000) <= 600 && tokens(100_000) > 590);
         assert_eq!(tokens(300), 600);
 
-        let error = plan.bounded(CacheBudget::Tokens(67), bytes).unwrap_err();
+        let error = plan.bounded(CacheBudget::Tokens(67), 1, bytes).unwrap_err();
         assert!(error.to_string().contains("68 tokens"), "{error}");
     }
 

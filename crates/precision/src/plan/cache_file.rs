@@ -44,6 +44,29 @@ pub(super) struct RatioFile {
     r0: f64,
 }
 
+/// Shares of a layer: of all its heads alike, or of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum SharesFile {
+    Alike(RatioFile),
+    Each(Vec<RatioFile>),
+}
+
+impl From<&Vec<Ratio>> for SharesFile {
+    fn from(ratios: &Vec<Ratio>) -> SharesFile {
+        match ratios[..] {
+            [one] => SharesFile::Alike(one.into()),
+            ref several => SharesFile::Each(several.iter().map(|&one| one.into()).collect()),
+        }
+    }
+}
+
+impl RatioFile {
+    fn read(self) -> Result<Ratio, PlanError> {
+        Ratio::from_shares(self.r8, self.r4, self.r0)
+    }
+}
+
 fn head() -> String {
     "head".into()
 }
@@ -68,7 +91,7 @@ impl From<Ratio> for RatioFile {
 
 impl From<&CachePlan> for CacheFile {
     fn from(plan: &CachePlan) -> CacheFile {
-        let RatioFile { r8, r4, r0 } = plan.layers[0].into();
+        let RatioFile { r8, r4, r0 } = common(plan).into();
         CacheFile {
             policy: plan.policy.name().into(),
             r8,
@@ -87,6 +110,12 @@ impl From<&CachePlan> for CacheFile {
             value_bits: [plan.upper.value.bits(), plan.lower.value.bits()],
         }
     }
+}
+
+/// The shares of the table `[cache]`: the first layer's, if all its heads have the
+/// same.
+pub(super) fn common(plan: &CachePlan) -> Ratio {
+    plan.layers[0][0]
 }
 
 impl CacheFile {
@@ -133,14 +162,19 @@ impl CacheFile {
             })
         };
         let all = Ratio::from_shares(self.r8, self.r4, self.r0)?;
-        let layer = |(index, layer): (usize, &LayerFile)| match layer.cache {
-            None => Ok(all),
-            Some(own) => {
-                Ratio::from_shares(own.r8, own.r4, own.r0).map_err(|source| PlanError::Layer {
-                    layer: index,
-                    source: Box::new(source),
-                })
-            }
+        let layer = |(index, layer): (usize, &LayerFile)| {
+            let shares = match &layer.cache {
+                None => Ok(vec![all]),
+                Some(SharesFile::Alike(own)) => own.read().map(|ratio| vec![ratio]),
+                Some(SharesFile::Each(heads)) if heads.is_empty() => {
+                    Err(refuse("cache", "[]".into(), "at least one table of shares"))
+                }
+                Some(SharesFile::Each(heads)) => heads.iter().map(|own| own.read()).collect(),
+            };
+            shares.map_err(|source| PlanError::Layer {
+                layer: index,
+                source: Box::new(source),
+            })
         };
         Ok(CachePlan {
             policy,

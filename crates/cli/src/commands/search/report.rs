@@ -407,11 +407,12 @@ fn share(share: Option<f64>) -> String {
 /// layer's compensation is not the plan's, that too.
 fn layers(plan: &Plan) -> String {
     if let Some(cache) = &plan.cache {
-        let kept = cache.layers.iter().map(|ratio| {
-            let shares = [ratio.r8(), ratio.r4(), ratio.r0()];
-            shares
-                .map(|share| (100.0 * share).round().to_string())
-                .join("/")
+        let kept = cache.layers.iter().map(|ratios| {
+            let shares = ratios.iter().map(|ratio| {
+                let kept = 100.0 * (1.0 - ratio.r0());
+                kept.round().to_string()
+            });
+            shares.collect::<Vec<_>>().join("/")
         });
         return kept.collect::<Vec<_>>().join("  ");
     }

@@ -207,7 +207,12 @@ impl TieredCache {
         }
     }
 
-    /// Bytes that so many places at one layer take, as allocated.
+    /// Sets of heads that decide at a layer.
+    pub(crate) fn sets(&self) -> usize {
+        self.layers[0].units.len()
+    }
+
+    /// Bytes that so many places of one set of heads take, as allocated.
     pub(crate) fn bytes_of(&self, places: Places) -> usize {
         let unit = &self.layers[0].units[0];
         let tiers = [(&unit.upper, places.upper), (&unit.lower, places.lower)];
@@ -222,7 +227,7 @@ impl TieredCache {
             true => unit.lower.heads.len() * self.dim * size_of::<f32>(),
             false => 0,
         };
-        self.layers[0].units.len() * (bytes + centres)
+        bytes + centres
     }
 
     /// Tokens so far, those that are gone included.
@@ -273,8 +278,9 @@ impl TieredCache {
                     *sum += received;
                 }
             }
-            let ranks = self.ranks(&mut standing, layer, tokens, positions, &own);
-            let [upper, lower] = self.share_out(layer, tokens, positions, &read.bits, &ranks);
+            let places = self.plan.places(layer, index, tokens);
+            let ranks = self.ranks(&mut standing, layer, places, tokens, positions, &own);
+            let [upper, lower] = share_out(places, &read.bits, &ranks);
             let unit = &mut self.layers[layer].units[index];
             if !lower.is_empty() && self.plan.centres() {
                 for (own, head) in unit.lower.heads.iter_mut().zip(heads) {
@@ -351,8 +357,9 @@ impl TieredCache {
             let unit = &self.layers[layer].units[index];
             let positions: Vec<usize> = unit.positions().collect();
             let received = unit.received();
-            let ranks = self.ranks(&mut standing, layer, tokens, &positions, &received);
-            self.move_down(layer, index, tokens, ranks, by);
+            let places = self.plan.places(layer, index, tokens);
+            let ranks = self.ranks(&mut standing, layer, places, tokens, &positions, &received);
+            self.move_down(layer, index, places, ranks, by);
             if self.plan.policy.cascades() {
                 let unit = &self.layers[layer].units[index];
                 leave_all_but(&mut standing, unit.positions());
@@ -367,6 +374,7 @@ impl TieredCache {
         &self,
         standing: &mut Vec<f32>,
         layer: usize,
+        places: Places,
         tokens: usize,
         positions: &[usize],
         received: &[f32],
@@ -392,7 +400,7 @@ impl TieredCache {
             if received.is_nan() {
                 return f32::NEG_INFINITY;
             }
-            if self.plan.spares(layer, position, tokens) {
+            if self.plan.spares(places, position, tokens) {
                 return f32::MAX;
             }
             let age = tokens - position;
@@ -406,46 +414,15 @@ impl TieredCache {
         positions.iter().zip(received).map(rank).collect()
     }
 
-    /// Which of the tokens of a text that was read at once go to the upper and to
-    /// the lower tier, in order of their places.
-    fn share_out(
-        &self,
-        layer: usize,
-        tokens: usize,
-        positions: &[usize],
-        bits: &[Bits],
-        ranks: &[f32],
-    ) -> [Vec<usize>; 2] {
-        let places = self.plan.places(layer, tokens);
-        // Best first; among equals the newer.
-        let mut order: Vec<usize> = (0..positions.len()).collect();
-        order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(b.cmp(&a)));
-        let (mut upper, mut lower) = (Vec::new(), Vec::new());
-        for token in order {
-            if ranks[token] == f32::NEG_INFINITY {
-                continue;
-            }
-            if bits[token] == Bits::Eight && upper.len() < places.upper {
-                upper.push(token);
-            } else if upper.len() + lower.len() < places.upper + places.lower {
-                lower.push(token);
-            }
-        }
-        upper.sort_unstable();
-        lower.sort_unstable();
-        [upper, lower]
-    }
-
     /// Moves the least of a unit's tokens down until every tier has its places.
     fn move_down(
         &mut self,
         layer: usize,
         unit: usize,
-        tokens: usize,
+        places: Places,
         mut ranks: Vec<f32>,
         by: &Arithmetic,
     ) {
-        let places = self.plan.places(layer, tokens);
         let Unit { upper, lower } = &mut self.layers[layer].units[unit];
         let mut lower_ranks = ranks.split_off(upper.len());
         let mut upper_ranks = ranks;
@@ -496,6 +473,28 @@ impl TieredCache {
             .map(|layer| layer.units.iter().map(tiers).collect())
             .collect()
     }
+}
+
+/// Which of the tokens of a text that was read at once go to the upper and to the
+/// lower tier, in order of their places in the text.
+fn share_out(places: Places, bits: &[Bits], ranks: &[f32]) -> [Vec<usize>; 2] {
+    // Best first; among equals the newer.
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(b.cmp(&a)));
+    let (mut upper, mut lower) = (Vec::new(), Vec::new());
+    for token in order {
+        if ranks[token] == f32::NEG_INFINITY {
+            continue;
+        }
+        if bits[token] == Bits::Eight && upper.len() < places.upper {
+            upper.push(token);
+        } else if upper.len() + lower.len() < places.upper + places.lower {
+            lower.push(token);
+        }
+    }
+    upper.sort_unstable();
+    lower.sort_unstable();
+    [upper, lower]
 }
 
 /// The slot of the least rank, among equals that of the oldest token; none where

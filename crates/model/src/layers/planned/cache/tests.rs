@@ -44,7 +44,9 @@ fn plan(policy: &'static dyn CachePolicy, scope: Scope) -> CachePlan {
     CachePlan {
         policy,
         // Never more in a later layer, as SpAtten's.
-        layers: vec![ratio(300, 400), ratio(200, 300), ratio(100, 300)],
+        layers: [ratio(300, 400), ratio(200, 300), ratio(100, 300)]
+            .map(|ratio| vec![ratio])
+            .to_vec(),
         scope,
         first: 2,
         newest: 3,
@@ -199,7 +201,7 @@ impl Slow {
                 candidates.min_by(|&a, &b| ranks[a].total_cmp(&ranks[b]))
             };
             let count = |slow: &Slow, at: Tier| (0..n).filter(|&p| tier(slow, p) == at).count();
-            let (eight, four) = self.plan.layers[layer].counts(n);
+            let (eight, four) = self.plan.ratio(layer, set[0]).counts(n);
             let upper = eight.max(n.min(self.plan.first + self.plan.newest));
             let all = (eight + four).max(upper);
             let gone: Vec<usize> = (0..n).filter(|&p| ranks[p] == f64::NEG_INFINITY).collect();
@@ -388,7 +390,7 @@ fn a_text_read_at_once_shares_out_the_tiers_by_rank() {
 fn memory_stays_flat_once_the_places_are_taken() {
     let ratio = Ratio::from_thousandths(0, 0).unwrap();
     let plan = CachePlan {
-        layers: vec![ratio; LAYERS],
+        layers: vec![vec![ratio]; LAYERS],
         first: 2,
         newest: 30,
         ..plan(&Attention, Scope::Head)
