@@ -78,7 +78,7 @@ class Models:
     none."""
 
     # Layers of the built-in models, which may not have been fetched yet.
-    BUILT_IN = {"minilm": 6}
+    BUILT_IN = {"minilm": 6, "smollm2": 30}
 
     def __init__(self, folder, program):
         self.folder = folder

@@ -32,12 +32,14 @@ SPATTEN_START = 0.15
 
 
 class Plan:
-    """Keys and layers, and where a calibration lies that came with them."""
+    """Keys and layers, a decoder's cache, and where a calibration lies that came with
+    them."""
 
-    def __init__(self, keys, layers, calibration=None):
+    def __init__(self, keys, layers, calibration=None, cache=None):
         self.keys = {"format": 1} | keys
         self.layers = layers
         self.calibration = calibration
+        self.cache = cache
 
     @classmethod
     def read(cls, path):
@@ -48,17 +50,18 @@ class Plan:
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise Failure(f"{path}: {error}") from None
         layers = found.pop("layer", [])
+        cache = found.pop("cache", None)
         name = found.pop("calibration", None)
         beside = path.with_name(str(name)) if name else None
         found.pop("name", None)
-        return cls(found, layers, beside if beside and beside.is_file() else None)
+        return cls(found, layers, beside if beside and beside.is_file() else None, cache)
 
     def text(self, calibration=None):
         """The file's text, naming that calibration. It says nothing that does
         not matter, so that equal plans are equal bytes."""
         keys = self.keys | ({"calibration": calibration} if calibration else {})
         tables = "".join("\n[[layer]]\n" + lines(layer) for layer in self.layers)
-        return lines(keys) + tables
+        return lines(keys) + tables + ("\n[cache]\n" + lines(self.cache) if self.cache else "")
 
     @property
     def needs_calibration(self):
@@ -99,8 +102,17 @@ class Plan:
 
 
 def lines(table):
-    """Keys and plain values in TOML, which writes them as JSON does."""
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+    """Keys and values in TOML, one a line."""
+    return "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
+
+
+def toml(value):
+    """A value in TOML, which writes plain ones as JSON does."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
 
 
 def shares(r8=0.0, r4=0.0, compensation=None):

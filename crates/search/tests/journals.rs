@@ -123,7 +123,7 @@ fn what_is_no_journal_is_refused_with_its_line_and_left_alone() {
         ("precious text".to_owned(), "line 1: is no header"),
         ("precious text\n".to_owned(), "line 1: "),
         (
-            header.replacen("\"version\":1", "\"version\":9", 1) + "\n",
+            header.replacen("\"version\":2", "\"version\":9", 1) + "\n",
             "line 1: format \"dtatrans-search\" version 9",
         ),
         (format!("{header}\nnot json\n"), "line 2: "),

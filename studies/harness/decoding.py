@@ -1,0 +1,79 @@
+"""Decoders: what several ways to cache a text lose, on the same windows or prompts.
+
+Plans that differ in their caches alone share the reading of each text, so that those
+that are not known yet run in one process. What the program says of each is kept, as
+that of encoders is."""
+
+import json
+import random
+
+from harness import files
+
+# Resamples of a paired bootstrap, and the share that its interval covers.
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+
+class Decoding:
+    """Runs `dtatrans eval` with decoders and remembers the answers."""
+
+    def __init__(self, evaluator):
+        self.evaluator = evaluator
+
+    def measure(self, model, arguments, plans):
+        """What `dtatrans eval --against-f32` says of each plan, by name."""
+        keys = {name: self.key(model, arguments, plan) for name, plan in plans.items()}
+        found = {name: self.recall(key) for name, key in keys.items()}
+        missing = [name for name in plans if found[name] is None]
+        if missing:
+            found |= self.run(model, arguments, {name: plans[name] for name in missing}, keys)
+        return found
+
+    def key(self, model, arguments, plan):
+        evaluator = self.evaluator
+        return files.digest_of(
+            {
+                "program": evaluator.program.identity,
+                "model": evaluator.models.identity(model),
+                "arguments": [files.digest(part) if hasattr(part, "read_bytes") else part for part in arguments],
+                "plan": plan.text(),
+                "seed": evaluator.seed,
+            }
+        )
+
+    def path(self, key):
+        return self.evaluator.cache / "decoding" / f"{key}.json"
+
+    def recall(self, key):
+        try:
+            return json.loads(self.path(key).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def run(self, model, arguments, plans, keys):
+        evaluator = self.evaluator
+        options = []
+        for name, plan in plans.items():
+            path = evaluator.cache / "plans" / f"{keys[name]}.toml"
+            files.write(path, plan.text())
+            options += ["--plan", path]
+        evaluator.progress.say(f"{model}, {' '.join(map(str, arguments))}: {len(plans)} plans")
+        argument = evaluator.models.argument(model)
+        command = ["eval", "--model", argument, *arguments, *options, "--seed", evaluator.seed, "--against-f32"]
+        answers = [one for one in evaluator.program.objects(*command, progress=True) if one["plan"] != "f32"]
+        found = {}
+        for (name, _), answer in zip(plans.items(), answers, strict=True):
+            answer["machine"] = evaluator.machine
+            files.write(self.path(keys[name]), json.dumps(answer) + "\n")
+            found[name] = answer
+        return found
+
+
+def paired(own, other, statistic, seed):
+    """The difference of two results on the same items, and the interval of a paired
+    bootstrap over the items: `statistic` makes one number of the items' own pairs."""
+    pairs = list(zip(own, other, strict=True))
+    draws = random.Random(seed)
+    resampled = sorted(statistic(draws.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
+    cut = int((1 - LEVEL) / 2 * RESAMPLES)
+    return statistic(pairs), resampled[cut], resampled[-1 - cut]
