@@ -225,7 +225,6 @@ fn perplexity_is_measured_in_windows_or_step_by_step() {
         (&["--window-tokens", "1"], 1, "windows of 1 tokens"),
         (&["--window-tokens", "9000"], 1, "must be 2 to 8192"),
         (&["--window-tokens", "1000"], 1, "fewer than a window"),
-        (&["--against-f32"], 2, "--against-f32"),
         (&["--windows", "0"], 2, "at least 1"),
     ] {
         let (got, error) = failure(&[&base[..], more].concat());
@@ -233,4 +232,227 @@ fn perplexity_is_measured_in_windows_or_step_by_step() {
     }
     let (code, error) = failure(&["eval", "--task", "lm", "--data", file.to_str().unwrap()]);
     assert!(code == 1 && error.contains("needs a decoder"), "{error}");
+}
+
+/// A plan of 30 layers at 8 bits whose cache is this.
+fn plan_with_cache(folder: &std::path::Path, name: &str, ratios: &str, cache: &str) -> String {
+    let mut text = format!(
+        "format = 1\nname = \"{name}\"\ncompensation = \"keys-values\"\nrotation = true\n\
+         balance = true\nclipping = true\nweight_bits = 8\nprobability_bits = 8\n\
+         protected_bits = 8\n"
+    );
+    text += &format!("[[layer]]\n{ratios}\n").repeat(30);
+    text += &format!("[cache]\n{cache}\n");
+    let file = folder.join(format!("{name}.toml"));
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+const EIGHT: &str = "r8 = 1.0\nr4 = 0.0\nr0 = 0.0";
+
+#[test]
+fn caches_are_compared_and_searched() {
+    if !has_smollm2() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text.txt");
+    let text = "The cat sat on the mat, and the dog lay by the door.\nNobody spoke a word.\n";
+    std::fs::write(&file, text.repeat(24)).unwrap();
+    let data = file.to_str().unwrap();
+    let protect = "first = 2\nnewest = 4";
+    let tiers = plan_with_cache(
+        folder.path(),
+        "tiers",
+        EIGHT,
+        &format!("policy = \"attention\"\nr8 = 0.2\nr4 = 0.4\nr0 = 0.4\nhalf_life = 16\n{protect}"),
+    );
+    let window = plan_with_cache(
+        folder.path(),
+        "window",
+        EIGHT,
+        &format!("policy = \"recent\"\nr8 = 0.3\nr4 = 0.0\nr0 = 0.7\nscope = \"layer\"\n{protect}"),
+    );
+    let base = ["--json", "--model", "smollm2", "--data", data];
+    let lm = ["--task", "lm", "--context", "40", "--score", "12"];
+    let eval = |more: &[&str]| -> Vec<Value> {
+        let text = stdout(&run(&[&["eval"], &base[..], more].concat()));
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let plans = ["--plan", &tiers, "--plan", &window, "--against-f32"];
+    let reports = eval(&[&lm[..], &plans, &["--windows", "2"]].concat());
+    assert_eq!(reports.len(), 2);
+    assert_eq!(reports[0]["plan"], "tiers");
+    for report in &reports {
+        assert!(report["against_f32"]["divergence"].as_f64().unwrap() > 0.0);
+        assert!(report["cache_share"].as_f64().unwrap() < 0.9);
+        assert_eq!(report["window_losses"].as_array().unwrap().len(), 2);
+        let interval = &report["against_f32"]["perplexity_percent"];
+        assert!(interval["low"].as_f64() <= interval["high"].as_f64());
+    }
+    // Alone the same as together.
+    let alone = eval(&[&lm[..], &plans[2..], &["--windows", "2"]].concat());
+    assert_eq!(alone[0]["window_losses"], reports[1]["window_losses"]);
+
+    let needle = [
+        "--task",
+        "needle",
+        "--prompts",
+        "2",
+        "--least-tokens",
+        "80",
+        "--most-tokens",
+        "120",
+    ];
+    let reports = eval(&[&needle[..], &plans].concat());
+    assert_eq!(reports.len(), 3);
+    assert_eq!(reports[0]["plan"], "f32");
+    for report in &reports {
+        assert_eq!(report["answered"].as_array().unwrap().len(), 2);
+        let tokens = report["tokens"][0].as_u64().unwrap();
+        assert!((60..=130).contains(&tokens), "{tokens}");
+    }
+
+    let out = folder.path().join("found.toml");
+    let search = [
+        "search",
+        "--json",
+        "--model",
+        "smollm2",
+        "--task",
+        "lm",
+        "--data",
+        data,
+        "--base",
+        &tiers,
+        "--cost-budget",
+        "0.7",
+        "--context",
+        "40",
+        "--score",
+        "8",
+        "--windows",
+        "1",
+        "-n",
+        "3",
+        "--step",
+        "0.5",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let found: Value = serde_json::from_str(&stdout(&run(&search))).unwrap();
+    let chosen = &found["strategies"][0]["chosen"];
+    assert!(chosen["cost"].as_f64().unwrap() <= 0.7);
+    assert_eq!(found["cost"], "cache-bytes");
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert!(
+        text.contains("[cache]") && text.contains("cost budget 0.7"),
+        "{text}"
+    );
+
+    // A plan whose tiers look ahead cannot be scored so.
+    let mixed = plan_with_cache(
+        folder.path(),
+        "mixed",
+        EIGHT,
+        "policy = \"recent\"\nr8 = 1.0\nr4 = 0.0\nr0 = 0.0",
+    );
+    let text = std::fs::read_to_string(&mixed).unwrap();
+    let (first, rest) = text.split_at(text.rfind("[[layer]]").unwrap());
+    let rest = rest.replacen(EIGHT, "r8 = 0.5\nr4 = 0.5\nr0 = 0.0", 1);
+    std::fs::write(&mixed, first.to_owned() + &rest).unwrap();
+    for (command, more, code, what) in [
+        (
+            "eval",
+            &["--task", "lm", "--window-tokens", "40", "--plan", &mixed][..],
+            1,
+            "depend on later tokens",
+        ),
+        (
+            "eval",
+            &["--task", "needle", "--most-tokens", "900"],
+            1,
+            "must be at most",
+        ),
+        (
+            "eval",
+            &[
+                "--task",
+                "needle",
+                "--least-tokens",
+                "10",
+                "--most-tokens",
+                "8000",
+            ],
+            1,
+            "need more",
+        ),
+        (
+            "eval",
+            &["--task", "needle", "--context", "3", "--score", "1"],
+            2,
+            "--task lm",
+        ),
+        (
+            "search",
+            &["--task", "lm", "--cost-budget", "0.5", "--cost", "energy"],
+            1,
+            "cache-bytes",
+        ),
+        (
+            "search",
+            &["--task", "lm", "--cost-budget", "0.5", "--context", "9000"],
+            1,
+            "at most 8192",
+        ),
+        ("search", &["--task", "lm"], 2, "--budget"),
+    ] {
+        let (got, error) =
+            failure(&[&[command, "--model", "smollm2", "--data", data], more].concat());
+        assert!(got == code && error.contains(what), "{more:?}: {error}");
+    }
+}
+
+#[test]
+fn a_budget_bounds_the_cache() {
+    if !has_smollm2() {
+        return;
+    }
+    let base = ["--max-new-tokens", "110", "--stats", "Once upon a time"];
+    let steps = |more: &[&str]| -> Vec<Value> {
+        let lines = generate_json(&[more, &base[..]].concat());
+        lines[0]["stats"]["steps"].as_array().unwrap().clone()
+    };
+    let all = steps(&["--bits", "8"]);
+    let last = &all[all.len() - 1];
+    assert_eq!(last["upper"].as_f64(), last["tokens"].as_f64());
+    for (budget, bound) in [("1200KiB", 1200 * 1024), ("80tokens", usize::MAX)] {
+        for step in steps(&["--kv-budget", budget]) {
+            assert!(step["bytes"].as_u64().unwrap() <= bound as u64, "{step}");
+            if bound == usize::MAX {
+                let kept = step["upper"].as_f64().unwrap() + step["lower"].as_f64().unwrap();
+                assert!(kept <= 80.0, "{step}");
+            }
+        }
+    }
+    for (more, code, what) in [
+        (
+            &["--kv-budget", "10KiB"][..],
+            1,
+            "68 tokens that a cache always keeps",
+        ),
+        (
+            &["--kv-budget", "1MiB", "--bits", "32"],
+            1,
+            "at f32 it keeps everything",
+        ),
+        (&["--kv-budget", "ten"], 2, "number"),
+        (&["--kv-budget", "0"], 2, "at least 1"),
+    ] {
+        let (got, error) = failure(&[&["run", "--model", "smollm2"], more, &["a"]].concat());
+        assert!(got == code && error.contains(what), "{more:?}: {error}");
+    }
 }

@@ -96,7 +96,7 @@ fn company_and_threads_change_no_bit() {
     for (_guard, path) in models() {
         let layers = decoder(&path, &Precision::F32, Isa::best()).config().layers;
         let mut plan = eight(layers);
-        plan.cache = Some(cache(layers));
+        plan.cache = Some(Arc::new(cache(layers)));
         let planned = decoder(&path, &Precision::Plan(plan), Isa::best());
         let ids = ids(48);
         let mut alone = planned.context();

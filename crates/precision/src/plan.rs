@@ -107,7 +107,7 @@ pub struct Plan {
     /// Rows of a tile that groups of tokens are rounded up to; 1 rounds nothing.
     pub round_to: usize,
     /// What a decoder's cache keeps; without it everything at 8 bits.
-    pub cache: Option<CachePlan>,
+    pub cache: Option<Arc<CachePlan>>,
     /// Whether the calibration gives each token a score before the first layer.
     prior: bool,
     /// The ratio of each layer; without a prior the first is uniform.
@@ -437,7 +437,7 @@ impl From<&Plan> for File {
             },
             protected_bits: plan.protected_bits.tier().bits(),
             round_to: plan.round_to,
-            cache: plan.cache.as_ref().map(CacheFile::from),
+            cache: plan.cache.as_deref().map(CacheFile::from),
             layer: plan
                 .layers
                 .iter()
@@ -515,7 +515,7 @@ impl TryFrom<File> for Plan {
                     return Err(refuse("cache", value, "beside a [cache] for all layers"));
                 }
             },
-            Some(cache) => Some(cache.read(&file.layer)?),
+            Some(cache) => Some(Arc::new(cache.read(&file.layer)?)),
         };
         let plan = match file.prior {
             true => Plan::with_prior(layers)?,

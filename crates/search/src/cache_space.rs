@@ -1,5 +1,7 @@
 //! The space of caches: how much each layer's cache of a decoder keeps.
 
+use std::sync::Arc;
+
 use dtatrans_precision::cache::CachePlan;
 use dtatrans_precision::{Plan, Ratio};
 use serde_json::Value;
@@ -41,7 +43,7 @@ impl CacheSpace {
         variations: &[Variation],
     ) -> Result<CacheSpace, SpaceError> {
         let steps = steps(step)?;
-        let Some(cache) = template.cache.clone() else {
+        let Some(cache) = template.cache.as_deref().cloned() else {
             return Err(SpaceError::NoCache);
         };
         let file = serde_json::to_value(template).expect("a plan is plain data");
@@ -107,7 +109,7 @@ impl CacheSpace {
 
     /// Every cache whose keys other than the shares a candidate may have: what a
     /// reading must serve.
-    pub fn caches(&self) -> Vec<CachePlan> {
+    pub fn caches(&self) -> Vec<Arc<CachePlan>> {
         let base = self.anchors().swap_remove(0);
         let mut all = vec![self.decode(&base)];
         for (index, variation) in self.variations.iter().enumerate() {
@@ -153,12 +155,13 @@ impl CacheSpace {
     /// A candidate's plan as it would stand in its file.
     fn file_of(&self, candidate: &Candidate) -> Value {
         let mut plan = self.template.clone();
-        let cache = plan.cache.as_mut().expect("the template has one");
+        let mut cache = self.cache.clone();
         for (layer, ratios) in cache.layers.iter_mut().enumerate() {
             for (head, ratio) in ratios.iter_mut().enumerate() {
                 *ratio = self.ratio(candidate, layer, head);
             }
         }
+        plan.cache = Some(Arc::new(cache));
         let mut file = serde_json::to_value(&plan).expect("a plan is plain data");
         for (variation, &level) in self.variations.iter().zip(&candidate.0[self.first_key()..]) {
             file["cache"][&variation.key] = variation.values[usize::from(level)].clone();
@@ -204,10 +207,10 @@ mod tests {
 
     fn template() -> Plan {
         let mut plan = Plan::dense_eight(3);
-        plan.cache = Some(CachePlan {
+        plan.cache = Some(Arc::new(CachePlan {
             layers: vec![vec![Ratio::from_thousandths(100, 300).unwrap()]; 3],
             ..CachePlan::by_attention(3)
-        });
+        }));
         plan
     }
 

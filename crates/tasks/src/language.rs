@@ -273,11 +273,12 @@ impl<'a> Beginnings<'a> {
         let count = self.windows.len();
         // Way by way, in each the windows.
         let mut contexts: Vec<Context> = Vec::new();
+        let begin = |start: &Start, way: usize| match start {
+            Start::Context(context) => context.clone(),
+            Start::Reading(reading) => decoder.context_after(reading, &caches[way]),
+        };
         for way in 0..ways {
-            contexts.extend(self.starts.iter().map(|start| match start {
-                Start::Context(context) => context.clone(),
-                Start::Reading(reading) => decoder.context_after(reading, &caches[way]),
-            }));
+            contexts.extend(self.starts.iter().map(|start| begin(start, way)));
         }
         let compares = reference.is_some();
         let mut all = vec![Scores::of_windows(count, compares); ways];

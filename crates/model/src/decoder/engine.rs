@@ -131,7 +131,7 @@ impl Decoder {
                     n: config.vocab_size,
                     k: config.hidden_size,
                 };
-                let all = || CachePlan::all_eight(config.layers);
+                let all = || Arc::new(CachePlan::all_eight(config.layers));
                 let cache = plan.cache.clone().unwrap_or_else(all);
                 cache.check_sets(match cache.scope {
                     Scope::Head => config.key_value_heads,
@@ -140,7 +140,7 @@ impl Decoder {
                 Pass::Planned {
                     head: layers.head(&linear),
                     layers: Box::new(layers),
-                    cache: Arc::new(cache),
+                    cache,
                 }
             }
         };

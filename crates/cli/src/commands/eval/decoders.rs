@@ -38,9 +38,9 @@ pub(super) fn group(precisions: Vec<Precision>, layers: usize) -> Vec<Together> 
             Precision::F32 => (Precision::F32, None),
             Precision::Plan(mut plan) => {
                 let cache = plan.cache.take();
-                let cache = cache.unwrap_or_else(|| CachePlan::all_eight(layers));
+                let cache = cache.unwrap_or_else(|| Arc::new(CachePlan::all_eight(layers)));
                 plan.name = String::new();
-                (Precision::Plan(plan), Some(Arc::new(cache)))
+                (Precision::Plan(plan), Some(cache))
             }
         };
         match groups.iter_mut().find(|group| group.precision == bare) {

@@ -1,6 +1,7 @@
 //! `dtatrans run` with a decoder: what comes next.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
@@ -94,7 +95,7 @@ pub(super) fn decoder(
     if let (Precision::Plan(plan), Some(_)) = (&mut precision, generation.kv_budget) {
         let layers = checkpoint.config.layers;
         plan.cache
-            .get_or_insert_with(|| CachePlan::by_attention(layers));
+            .get_or_insert_with(|| Arc::new(CachePlan::by_attention(layers)));
     }
     let decoder = Decoder::new(checkpoint, &precision, isa)?;
     let decoder = match generation.kv_budget {

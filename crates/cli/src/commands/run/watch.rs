@@ -139,7 +139,7 @@ impl Step {
 impl TextStats {
     /// Prints on standard error.
     pub(super) fn print(&self) -> Result<()> {
-        console::note(&format!(
+        console::note(format!(
             "{} tokens read in {:.2} s ({:.0} a second), {} more in {:.2} s ({:.1} a second)",
             self.steps[0].tokens,
             self.prompt_seconds,

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
     let mut bare = template;
     bare.cache = None;
     let decoder = Decoder::new(&checkpoint, &Precision::Plan(bare), isa)?;
-    let caches: Vec<Arc<CachePlan>> = space.caches().into_iter().map(Arc::new).collect();
+    let caches = space.caches();
     let sample = Sample::read(arguments, &decoder, &exact, &caches, &ids)?;
 
     let strategies = match arguments.compare {
@@ -129,7 +129,7 @@ fn template(arguments: &SearchArguments, checkpoint: &DecoderCheckpoint) -> Resu
         Some(file) => precision::plan_of(file, checkpoint.into())?,
     };
     plan.cache
-        .get_or_insert_with(|| CachePlan::by_attention(layers));
+        .get_or_insert_with(|| Arc::new(CachePlan::by_attention(layers)));
     Ok(plan)
 }
 
@@ -241,9 +241,9 @@ impl<'a> Sample<'a> {
 
     fn evaluate(&self, plan: &Plan, resamples: usize) -> Result<Evaluation> {
         let cache = plan.cache.clone().context("a plan without [cache]")?;
-        let scores =
-            self.beginnings
-                .go_on(self.decoder, &[Arc::new(cache)], Some(self.exact), &|_| ())?;
+        let scores = self
+            .beginnings
+            .go_on(self.decoder, &[cache], Some(self.exact), &|_| ())?;
         let scores = &scores[0];
         let options = BootstrapOptions {
             resamples,
