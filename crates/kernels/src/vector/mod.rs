@@ -8,6 +8,7 @@ mod activation;
 mod exp;
 mod hadamard;
 mod norm;
+mod probability;
 mod quantize;
 mod rotary;
 mod rows;
@@ -16,6 +17,7 @@ mod softmax;
 pub use activation::{gelu, gelu_tanh, silu};
 pub use hadamard::hadamard;
 pub use norm::{l2_normalize, layer_norm, rms_norm};
+pub use probability::{add_scaled, receive};
 pub use quantize::{
     Symmetric, ZERO_POINT, dequantize, quantize_offset, quantize_symmetric, quantize_unsigned,
 };

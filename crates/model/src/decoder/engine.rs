@@ -207,9 +207,9 @@ impl Decoder {
         };
         self.check(0, ids)?;
         let mut decays: Vec<f32> = Vec::new();
-        for plan in plans {
-            if !decays.contains(&plan.decay()) {
-                decays.push(plan.decay());
+        for decay in plans.iter().filter_map(|plan| decay_of(plan)) {
+            if !decays.contains(&decay) {
+                decays.push(decay);
             }
         }
         let (mut states, reading) = self.read_text(layers, ids, decays, &mut |_| ());
@@ -347,8 +347,12 @@ impl Decoder {
                 }
                 let cache = extension.context.tiered();
                 let plan = cache.plan().clone();
-                let (own, reading) =
-                    self.read_text(layers, extension.ids, vec![plan.decay()], watch);
+                let (own, reading) = self.read_text(
+                    layers,
+                    extension.ids,
+                    decay_of(&plan).into_iter().collect(),
+                    watch,
+                );
                 *cache = layers.cache_after(&reading, &plan);
                 states.extend(own);
             }
@@ -444,6 +448,11 @@ impl Decoder {
     pub fn config(&self) -> &DecoderConfig {
         &self.config
     }
+}
+
+/// How the weights of queries fall with their age, where a cache ranks by them.
+fn decay_of(plan: &CachePlan) -> Option<f32> {
+    plan.keeps_received().then(|| plan.decay())
 }
 
 impl Context {

@@ -268,21 +268,25 @@ impl PlannedLayers {
         let zeros = vec![0.0; n];
         let mut row = vec![0.0; n];
         let block = if structure.causal { BLOCK } else { m.max(1) };
+        // Used again and again: fresh memory costs as much as the products.
+        let mut sums = vec![0; block.min(m) * n];
+        let mut probability_codes = vec![0u8; block.min(m) * n];
+        let mut probability_scales = Vec::with_capacity(block.min(m));
+        let mut context = vec![0; block.min(m) * dim];
         for begin in (0..m).step_by(block) {
             let end = m.min(begin + block);
             let n = seen[end - 1];
             let keys = gemm.pack(&key_codes[..n * dim], n, dim);
             let values = gemm.pack_transposed(&value_codes[..n * dim], dim, n);
-            let mut sums = vec![0; (end - begin) * n];
-            let mut probability_codes = vec![0u8; (end - begin) * n];
-            let mut probability_scales = Vec::with_capacity(end - begin);
-            let mut context = vec![0; (end - begin) * dim];
+            let sums = &mut sums[..(end - begin) * n];
+            let probability_codes = &mut probability_codes[..(end - begin) * n];
+            let context = &mut context[..(end - begin) * dim];
             for ((query_codes, query_scales), output) in queries.iter().zip(&mut outputs) {
                 let lhs = Lhs {
                     codes: &query_codes[begin * dim..end * dim],
                     zero_point: ZERO_POINT,
                 };
-                gemm.multiply(lhs, &keys, &mut sums);
+                gemm.multiply(lhs, &keys, sums);
                 probability_scales.clear();
                 let rows = sums
                     .chunks_exact(n)
@@ -300,23 +304,14 @@ impl PlannedLayers {
                         row,
                     );
                     vector::softmax(isa, row, score_scale);
-                    let mut largest = 0.0f32;
                     for (decayed, decay) in decayed.iter_mut().zip(decays.unwrap_or(&[])) {
                         let weight = decay.powi(ages[i] as i32);
-                        for (sum, probability) in decayed.iter_mut().zip(&*row) {
-                            *sum += weight * probability;
-                        }
+                        vector::add_scaled(isa, decayed, weight, row);
                     }
                     // The values' scales go into the probabilities, so that the
                     // sum over tokens of different scales is one of plain
                     // integers.
-                    for ((probability, received), scale) in
-                        row.iter_mut().zip(&mut output.received).zip(&value_scales)
-                    {
-                        *received += *probability;
-                        largest = largest.max(*probability);
-                        *probability *= scale;
-                    }
+                    let largest = vector::receive(isa, row, &mut output.received, &value_scales);
                     output.unsure_queries += u32::from(largest < trace::UNSURE_BELOW);
                     let limit = self
                         .plan
@@ -328,10 +323,10 @@ impl PlannedLayers {
                     unseen.fill(0);
                 }
                 let lhs = Lhs {
-                    codes: &probability_codes,
+                    codes: probability_codes,
                     zero_point: 0,
                 };
-                gemm.multiply(lhs, &values, &mut context);
+                gemm.multiply(lhs, &values, context);
                 let rows = context.chunks_exact(dim).zip(&probability_scales);
                 output.context.extend(
                     rows.flat_map(|(sums, scale)| sums.iter().map(move |&sum| sum as f32 * scale)),

@@ -248,11 +248,13 @@ impl TieredCache {
     /// Takes in a text that was read at once.
     ///
     /// # Panics
-    /// If the reading lacks the plan's decay.
+    /// If the reading lacks the decay of a plan that needs one.
     pub(super) fn fill(&mut self, reading: &Reading, by: impl Fn(usize) -> Arithmetic) {
-        let decay = self.plan.decay();
-        let which = reading.decays.iter().position(|&known| known == decay);
-        let which = which.expect("the reading was asked for this decay");
+        let which = self.plan.keeps_received().then(|| {
+            let decay = self.plan.decay();
+            let which = reading.decays.iter().position(|&known| known == decay);
+            which.expect("the reading was asked for this decay")
+        });
         for (layer, read) in reading.layers.iter().enumerate() {
             self.fill_layer(layer, reading.tokens, read, which, &by(layer));
         }
@@ -264,7 +266,7 @@ impl TieredCache {
         layer: usize,
         tokens: usize,
         read: &LayerReading,
-        decay: usize,
+        decay: Option<usize>,
         by: &Arithmetic,
     ) {
         let mut standing = std::mem::take(&mut self.standing);
@@ -273,8 +275,8 @@ impl TieredCache {
         let heads = read.heads.chunks_exact(read.heads.len() / units);
         for (index, heads) in heads.enumerate() {
             let mut own = vec![0.0; positions.len()];
-            for head in heads {
-                for (sum, received) in own.iter_mut().zip(&head.received[decay]) {
+            for received in heads.iter().filter_map(|head| head.received.get(decay?)) {
+                for (sum, received) in own.iter_mut().zip(received) {
                     *sum += received;
                 }
             }
