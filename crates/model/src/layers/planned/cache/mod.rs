@@ -12,6 +12,7 @@ use dtatrans_kernels::vector::{self, Symmetric};
 use dtatrans_precision::cache::{CachePlan, CachedToken, Places, Scope, Widths};
 use dtatrans_precision::{Bits, Tier};
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use self::rows::Rows;
@@ -575,11 +576,13 @@ impl Unit {
     ) -> Attended {
         let tiers = [&self.upper, &self.lower];
         let slots: usize = tiers.iter().map(|tier| tier.len()).sum();
-        let floats = |rows: &dyn Fn(&KeysValues) -> &Rows| -> Vec<f32> {
-            let scales = tiers
-                .iter()
-                .flat_map(|tier| rows(&tier.heads[own]).scales());
-            scales.map(|scale| scale.to_f32()).collect()
+        let floats = |rows: fn(&KeysValues) -> &Rows| -> Vec<f32> {
+            let mut scales = vec![0.0; slots];
+            let (above, below) = scales.split_at_mut(self.upper.len());
+            for (tier, scales) in tiers.into_iter().zip([above, below]) {
+                rows(&tier.heads[own]).scales().convert_to_f32_slice(scales);
+            }
+            scales
         };
         let mut sums = vec![0; slots];
         let (above, below) = sums.split_at_mut(self.upper.len());
@@ -587,7 +590,7 @@ impl Unit {
             tier.heads[own].keys.dots(by.isa, query, sums);
         }
         let mut row = vec![0.0; slots];
-        let key_scales = floats(&|head| &head.keys);
+        let key_scales = floats(|head| &head.keys);
         vector::dequantize(
             by.isa,
             &sums,
@@ -607,7 +610,7 @@ impl Unit {
         let received = row.clone();
         // The values' scales go into the probabilities, so that the sum over
         // tokens of different scales is one of plain integers.
-        for (probability, scale) in row.iter_mut().zip(floats(&|head| &head.values)) {
+        for (probability, scale) in row.iter_mut().zip(floats(|head| &head.values)) {
             *probability *= scale;
         }
         let mut codes = vec![0; slots];
