@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dtatrans_kernels::Isa;
-use dtatrans_model::decoder::{Context, Extension};
+use dtatrans_model::decoder::{Context, Extension, likeliest};
 use dtatrans_model::{Decoder, DecoderCheckpoint, ModelError, Precision};
-use dtatrans_precision::cache::{Attention, CachePlan, Cascade, Scope};
+use dtatrans_precision::cache::{Attention, CacheBudget, CachePlan, Cascade, Scope};
 use dtatrans_precision::{Plan, Ratio, Tier, compensation};
 use support::{data, tiny_llama};
 
@@ -236,4 +236,38 @@ fn averages_are_refused() {
         };
         assert!(error.to_string().contains("fused"), "{error}");
     }
+}
+
+/// Ten thousand tokens in the memory of a few hundred.
+#[test]
+fn a_bounded_cache_stays_flat_for_ten_thousand_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_llama::write_folder(folder.path());
+    let file = folder.path().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    config["max_position_embeddings"] = 20_000.into();
+    std::fs::write(&file, config.to_string()).unwrap();
+    let mut plan = eight(tiny_llama::LAYERS);
+    plan.cache = Some(Arc::new(cache(tiny_llama::LAYERS)));
+    let budget = 60_000;
+    let planned = decoder(folder.path(), &Precision::Plan(plan), Isa::best())
+        .bounded(CacheBudget::Bytes(budget))
+        .unwrap();
+    let mut context = planned.context();
+    extend(&planned, &mut context, &ids(50));
+    let mut next = 7;
+    let mut most = 0;
+    while context.tokens() < 10_050 {
+        let states = extend(&planned, &mut context, &[next]);
+        next = likeliest(&planned.logits(&states));
+        assert!(context.bytes() <= budget, "{}", context.bytes());
+        if context.tokens() == 1000 {
+            most = context.bytes();
+        }
+    }
+    assert_eq!(context.bytes(), most);
+    assert!(10 * most > 9 * budget, "{most}");
+    let full = planned.full_cache_bytes(10_050)[1];
+    assert!(20 * most < full, "{most} {full}");
 }
