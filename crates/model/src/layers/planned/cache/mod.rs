@@ -216,14 +216,8 @@ impl TieredCache {
     /// Bytes that so many places of one set of heads take, as allocated.
     pub(crate) fn bytes_of(&self, places: Places) -> usize {
         let unit = &self.layers[0].units[0];
-        let tiers = [(&unit.upper, places.upper), (&unit.lower, places.lower)];
-        let bytes = |(slots, count): (&Slots, usize)| {
-            let mut slots = slots.clone();
-            slots.reserve(count);
-            slots.bytes()
-        };
         // One slot more than there are places is taken before one is given back.
-        let bytes: usize = tiers.map(|(slots, n)| bytes((slots, n + 1))).iter().sum();
+        let bytes = unit.upper.bytes_of(places.upper + 1) + unit.lower.bytes_of(places.lower + 1);
         let centres = match self.plan.centres() {
             true => unit.lower.heads.len() * self.dim * size_of::<f32>(),
             false => 0,
@@ -644,6 +638,16 @@ impl Slots {
 
     fn len(&self) -> usize {
         self.positions.len()
+    }
+
+    /// Bytes that so many slots take, as they are allocated.
+    fn bytes_of(&self, slots: usize) -> usize {
+        let heads = self.heads.iter();
+        let rows: usize = heads
+            .map(|head| head.keys.bytes_of(slots) + head.values.bytes_of(slots))
+            .sum();
+        let noted = size_of::<u32>() + self.received.as_ref().map_or(0, |_| size_of::<f32>());
+        rows + rows::allocated(slots) * noted
     }
 
     fn reserve(&mut self, slots: usize) {

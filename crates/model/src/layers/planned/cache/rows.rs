@@ -22,6 +22,11 @@ enum Codes {
     Four(Vec<u8>),
 }
 
+/// Slots that are made for so many rows.
+pub(super) fn allocated(rows: usize) -> usize {
+    rows.next_multiple_of(STEP)
+}
+
 impl Rows {
     pub(super) fn new(bits: Bits, dim: usize) -> Rows {
         Rows {
@@ -48,6 +53,15 @@ impl Rows {
         codes + self.scales.capacity() * size_of::<f16>()
     }
 
+    /// Bytes that so many rows take, as they are allocated.
+    pub(super) fn bytes_of(&self, rows: usize) -> usize {
+        let codes = match &self.codes {
+            Codes::Eight(_) => self.dim,
+            Codes::Four(_) => self.dim / 2,
+        };
+        allocated(rows) * (codes + size_of::<f16>())
+    }
+
     /// Adds a row of codes that fit the width.
     pub(super) fn push(&mut self, codes: &[i8], scale: f16) {
         self.reserve(1);
@@ -64,7 +78,7 @@ impl Rows {
 
     /// Makes room for as many rows more, in whole steps.
     pub(super) fn reserve(&mut self, rows: usize) {
-        let wanted = (self.len() + rows).next_multiple_of(STEP);
+        let wanted = allocated(self.len() + rows);
         if wanted <= self.scales.capacity() {
             return;
         }
@@ -83,7 +97,7 @@ impl Rows {
 
     /// Gives back memory where much more is held than needed.
     pub(super) fn shrink(&mut self) {
-        let needed = (self.len() + 1).next_multiple_of(STEP);
+        let needed = allocated(self.len() + 1);
         if self.scales.capacity() < needed + 2 * STEP {
             return;
         }
@@ -153,6 +167,7 @@ mod tests {
                 rows.push(&[row, -row, 1, 2], f16::from_f32(f32::from(row)));
             }
             let bytes = rows.bytes();
+            assert_eq!(bytes, rows.bytes_of(5));
             rows.swap_remove(1);
             assert_eq!(rows.codes(1), [4, -4, 1, 2]);
             assert_eq!(rows.scales()[1], f16::from_f32(4.0));
