@@ -191,6 +191,34 @@ fn a_cache_keeps_its_places_and_never_gives_back() {
     }
 }
 
+/// Several new tokens at once are as one after the other, under every policy.
+#[test]
+fn new_tokens_come_one_by_one() {
+    for (_guard, path) in models() {
+        let layers = decoder(&path, &Precision::F32, Isa::best()).config().layers;
+        for policy in dtatrans_precision::cache::ALL {
+            let mut plan = eight(layers);
+            plan.cache = Some(Arc::new(CachePlan {
+                policy: *policy,
+                scope: Scope::Layer,
+                ..cache(layers)
+            }));
+            let planned = decoder(&path, &Precision::Plan(plan), Isa::best());
+            let ids = ids(45);
+            let (mut at_once, mut in_turn) = (planned.context(), planned.context());
+            extend(&planned, &mut at_once, &ids[..30]);
+            extend(&planned, &mut in_turn, &ids[..30]);
+            let states = extend(&planned, &mut at_once, &ids[30..]);
+            let mut steps = Vec::new();
+            for id in &ids[30..] {
+                steps.extend(extend(&planned, &mut in_turn, &[*id]));
+            }
+            assert!(states == steps, "{}", policy.name());
+            assert_eq!(at_once.tiers(), in_turn.tiers());
+        }
+    }
+}
+
 /// Tiers while a text is read: a token without a key at a layer is in no cache
 /// there, and one at 4 bits stays so.
 #[test]

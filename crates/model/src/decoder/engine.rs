@@ -358,6 +358,21 @@ impl Decoder {
             }
             return states;
         }
+        // What a token is worth at a layer depends on those before it.
+        let in_turn = |one: &mut Extension| {
+            one.ids.len() > 1 && one.context.tiered().plan().policy.cascades()
+        };
+        if extensions.iter_mut().any(in_turn) {
+            let mut states = Vec::new();
+            for extension in extensions {
+                for ids in extension.ids.chunks(1) {
+                    let context = &mut *extension.context;
+                    let one = &mut [Extension { context, ids }];
+                    states.extend(self.extend_planned(layers, one, watch));
+                }
+            }
+            return states;
+        }
         let mut states = self.embed_all(extensions);
         watch(&states);
         let mut sequences: Vec<_> = extensions
