@@ -6,8 +6,13 @@
 //! batches of [`Encoding`]s, without padding, and gives one [`Output`] each.
 //! A sequence's output is the same bits alone and in any batch.
 //!
-//! A model family is a folder beside [`bert`] and a line in
-//! [`Checkpoint::open`].
+//! [`DecoderCheckpoint::open`] reads a decoder, and a [`Decoder`] extends
+//! [contexts](decoder::Context): what it keeps of the texts that it reads and
+//! generates.
+//!
+//! All families share one stack of layers. A family says what its layers compute
+//! and where their weights are: of encoders a folder beside [`bert`], of decoders a
+//! file in [`decoder`].
 
 pub mod bert;
 pub mod calibration;
