@@ -272,10 +272,10 @@ impl CachePlan {
         self.bound.is_none() && ratios.all(|&ratio| ratio == Ratio::ALL_EIGHT)
     }
 
-    /// Whether keys of the lower tier are differences from their mean: at 8 bits that
-    /// would gain nothing.
+    /// Whether keys are taken as differences from their mean when they go from 8 bits
+    /// to 4: otherwise that would gain nothing.
     pub fn centres(&self) -> bool {
-        self.centred && self.lower.key == Bits::Four
+        self.centred && (self.upper.key, self.lower.key) == (Bits::Eight, Bits::Four)
     }
 
     /// Whether what tokens receive must be kept.

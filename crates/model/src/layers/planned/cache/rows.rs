@@ -4,6 +4,8 @@ use dtatrans_kernels::{Isa, vector};
 use dtatrans_precision::Bits;
 use half::f16;
 
+use super::slots::Row;
+
 /// Slots that are made at once.
 const STEP: usize = 8;
 
@@ -36,6 +38,20 @@ impl Rows {
             },
             scales: Vec::new(),
             dim,
+        }
+    }
+
+    /// Codes of a row.
+    pub(super) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// A slot as a row, its codes unpacked before.
+    pub(super) fn row<'a>(&self, codes: &'a [i8], slot: usize, bits: Bits) -> Row<'a> {
+        Row {
+            codes,
+            scale: self.scales[slot].to_f32(),
+            bits,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The cache beside a slow one that keeps whole tokens and rewrites the rules in
 //! the plainest way.
 
+use dtatrans_kernels::vector;
 use dtatrans_precision::Ratio;
 use dtatrans_precision::cache::{Attention, CachePolicy, Cascade, HeavyHitters, Recent};
 use dtatrans_precision::random::Random;
