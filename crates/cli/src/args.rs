@@ -371,17 +371,17 @@ pub(crate) struct EvalArguments {
     #[arg(long, value_name = "N")]
     pub(crate) windows: Option<usize>,
 
-    /// For needle: how many prompts
-    #[arg(long, value_name = "N", default_value_t = 400)]
-    pub(crate) prompts: usize,
+    /// For needle: how many prompts [default: 400]
+    #[arg(long, value_name = "N")]
+    pub(crate) prompts: Option<usize>,
 
-    /// For needle: the least tokens of a prompt
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(crate) least_tokens: usize,
+    /// For needle: the least tokens of a prompt [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) least_tokens: Option<usize>,
 
-    /// For needle: the most tokens of a prompt
-    #[arg(long, value_name = "N", default_value_t = 4000)]
-    pub(crate) most_tokens: usize,
+    /// For needle: the most tokens of a prompt [default: 4000]
+    #[arg(long, value_name = "N")]
+    pub(crate) most_tokens: Option<usize>,
 }
 
 /// What to compute in, one run each.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use dtatrans_assets::{Asset, Cache, Kind, Step, catalogue};
-use dtatrans_model::{AnyCheckpoint, Checkpoint, Truncation};
+use dtatrans_model::{AnyCheckpoint, Checkpoint, DecoderCheckpoint, Truncation};
 
-use crate::args::{ModelArguments, TruncationArgument};
+use crate::args::{ModelArguments, TaskArgument, TruncationArgument};
 use crate::{console, interrupt};
 
 /// Opens the encoder that the arguments name, fetching it first if it is a
@@ -17,6 +17,21 @@ pub(crate) fn open(arguments: &ModelArguments) -> Result<Checkpoint> {
         AnyCheckpoint::Decoder(_) => bail!(
             "--model {}: is a decoder, and this needs an encoder (`dtatrans run` generates with it)",
             arguments.model
+        ),
+    }
+}
+
+/// As [`open`], a decoder, which a task needs.
+pub(crate) fn open_decoder(
+    arguments: &ModelArguments,
+    task: TaskArgument,
+) -> Result<DecoderCheckpoint> {
+    match open_any(arguments)? {
+        AnyCheckpoint::Decoder(checkpoint) => Ok(*checkpoint),
+        AnyCheckpoint::Encoder(_) => bail!(
+            "--model {}: is an encoder, and --task {} needs a decoder",
+            arguments.model,
+            task.name()
         ),
     }
 }

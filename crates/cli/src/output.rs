@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use dtatrans_tasks::bootstrap::Interval;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -63,6 +64,21 @@ pub(crate) fn write_json_line(out: &mut dyn Write, value: &impl Serialize) -> Re
 pub(crate) fn print_line(text: impl std::fmt::Display) -> Result<()> {
     writeln!(anstream::stdout(), "{text}")?;
     Ok(())
+}
+
+/// A difference with its interval: `+0.13 % (-0.43 to +0.65, not resolved)`.
+pub(crate) fn interval(interval: &Interval, decimals: usize, unit: &str) -> String {
+    let number = |value: f64| format!("{value:+.decimals$}");
+    let resolved = match interval.resolved {
+        true => "",
+        false => ", not resolved",
+    };
+    format!(
+        "{}{unit} ({} to {}{resolved})",
+        number(interval.difference),
+        number(interval.low),
+        number(interval.high)
+    )
 }
 
 /// Whether an error comes from a reader that has gone away.

@@ -6,8 +6,18 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use dtatrans_model::{Encoding, TextTokenizer};
 
-use crate::args::TextArguments;
+use crate::args::{PartArgument, TextArguments};
 use crate::console;
+
+/// The half of all that counts, or all.
+pub(crate) fn half<T>(all: &[T], part: Option<PartArgument>) -> &[T] {
+    let (first, second) = all.split_at(all.len() / 2);
+    match part {
+        None => all,
+        Some(PartArgument::Choosing) => first,
+        Some(PartArgument::Reporting) => second,
+    }
+}
 
 /// The whole text of files, one after the other.
 pub(crate) fn read_whole(files: &[PathBuf]) -> Result<String> {

@@ -409,6 +409,18 @@ fn caches_are_compared_and_searched() {
             "at most 8192",
         ),
         ("search", &["--task", "lm"], 2, "--budget"),
+        (
+            "search",
+            &["--task", "stsb", "--budget", "1", "--score", "3"],
+            1,
+            "--task lm",
+        ),
+        (
+            "eval",
+            &["--task", "lm", "--prompts", "3"],
+            2,
+            "--task needle",
+        ),
     ] {
         let (got, error) =
             failure(&[&[command, "--model", "smollm2", "--data", data], more].concat());

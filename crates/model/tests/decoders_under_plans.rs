@@ -296,6 +296,6 @@ fn a_bounded_cache_stays_flat_for_ten_thousand_tokens() {
     }
     assert_eq!(context.bytes(), most);
     assert!(10 * most > 9 * budget, "{most}");
-    let full = planned.full_cache_bytes(10_050)[1];
+    let full = planned.full_cache(10_050).at_8_bits;
     assert!(20 * most < full, "{most} {full}");
 }

@@ -47,13 +47,7 @@ impl CacheSpace {
             return Err(SpaceError::NoCache);
         };
         let file = serde_json::to_value(template).expect("a plan is plain data");
-        let mut keys: Vec<&str> = variations.iter().map(|v| v.key.as_str()).collect();
-        keys.sort_unstable();
-        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SpaceError::Twice {
-                key: pair[0].into(),
-            });
-        }
+        Variation::each_key_once(variations)?;
         let variations = variations
             .iter()
             .map(|variation| variation.own_value_first(&file["cache"]))
@@ -124,20 +118,11 @@ impl CacheSpace {
 
     /// Each value once, in an otherwise unchanged plan.
     fn check_values(&self) -> Result<(), SpaceError> {
-        for (index, variation) in self.variations.iter().enumerate() {
-            for (level, value) in variation.values.iter().enumerate() {
-                let mut candidate = Candidate(vec![0; self.genes.len()]);
-                candidate.0[self.first_key() + index] = level as u16;
-                if let Err(error) = serde_json::from_value::<Plan>(self.file_of(&candidate)) {
-                    return Err(SpaceError::Value {
-                        key: variation.key.clone(),
-                        value: value.to_string(),
-                        reason: error.to_string(),
-                    });
-                }
-            }
-        }
-        Ok(())
+        Variation::check_values(&self.variations, |index, level| {
+            let mut candidate = Candidate(vec![0; self.genes.len()]);
+            candidate.0[self.first_key() + index] = level;
+            self.file_of(&candidate)
+        })
     }
 
     /// The index of the first gene that is a key.

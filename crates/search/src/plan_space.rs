@@ -74,13 +74,8 @@ impl PlanSpace {
         }
         let steps = steps(step)?;
         let file = with_defaults(template);
-        let mut keys: Vec<&str> = variations.iter().map(|v| v.key.as_str()).collect();
-        keys.sort_unstable();
-        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SpaceError::Twice {
-                key: pair[0].into(),
-            });
-        }
+        Variation::each_key_once(variations)?;
+        let keys: Vec<&str> = variations.iter().map(|v| v.key.as_str()).collect();
         if keys.contains(&"compensation") && keys.contains(&LAYER_COMPENSATION) {
             return Err(SpaceError::Both);
         }
@@ -142,21 +137,11 @@ impl PlanSpace {
 
     /// Each value once, in an otherwise unchanged plan.
     fn check_values(&self) -> Result<(), SpaceError> {
-        let base = self.base();
-        for (index, variation) in self.variations.iter().enumerate() {
-            for (level, value) in variation.values.iter().enumerate() {
-                let mut candidate = base.clone();
-                candidate.0[self.first_key() + index] = level as u16;
-                if let Err(error) = serde_json::from_value::<Plan>(self.file_of(&candidate)) {
-                    return Err(SpaceError::Value {
-                        key: variation.key.clone(),
-                        value: value.to_string(),
-                        reason: error.to_string(),
-                    });
-                }
-            }
-        }
-        Ok(())
+        Variation::check_values(&self.variations, |index, level| {
+            let mut candidate = Candidate(vec![0; self.genes.len()]);
+            candidate.0[self.first_key() + index] = level;
+            self.file_of(&candidate)
+        })
     }
 
     /// All tokens at 4 bits, and the template's keys.

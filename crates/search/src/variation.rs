@@ -95,6 +95,39 @@ impl Variation {
         })
     }
 
+    /// That no key is varied twice.
+    pub(crate) fn each_key_once(variations: &[Variation]) -> Result<(), SpaceError> {
+        let mut keys: Vec<&str> = variations.iter().map(|v| v.key.as_str()).collect();
+        keys.sort_unstable();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(SpaceError::Twice {
+                key: pair[0].into(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// That a plan takes each value: `file_of` says how one stands in its file that
+    /// has a level of a variation.
+    pub(crate) fn check_values(
+        variations: &[Variation],
+        file_of: impl Fn(usize, u16) -> Value,
+    ) -> Result<(), SpaceError> {
+        for (index, variation) in variations.iter().enumerate() {
+            for (level, value) in variation.values.iter().enumerate() {
+                let file = file_of(index, level as u16);
+                if let Err(error) = serde_json::from_value::<Plan>(file) {
+                    return Err(SpaceError::Value {
+                        key: variation.key.clone(),
+                        value: value.to_string(),
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The gene of a key of the whole plan.
     pub(crate) fn gene(&self, group: usize) -> Gene {
         let level = |value: &Value| match value {

@@ -51,6 +51,13 @@ pub struct Interval {
     pub resolved: bool,
 }
 
+/// The standard error of a normal difference whose interval of 95 % has these ends.
+pub fn standard_error(low: f64, high: f64) -> f64 {
+    /// The 97.5 % quantile of the standard normal distribution.
+    const NORMAL_975: f64 = 1.959_964;
+    (high - low) / (2.0 * NORMAL_975)
+}
+
 /// The interval of `system - baseline`, both measured on the same items.
 ///
 /// # Errors

@@ -28,6 +28,8 @@ const TOGETHER: usize = 8;
 pub struct Scores {
     /// Negative log-likelihoods, in nats, one entry per window.
     pub losses: Vec<Vec<f64>>,
+    /// The same at f32; empty where nothing was compared.
+    pub known_losses: Vec<Vec<f64>>,
     /// The Kullback-Leibler divergence of the prediction from that at f32, in nats,
     /// one entry per window; empty where nothing was compared.
     pub divergences: Vec<Vec<f64>>,
@@ -41,27 +43,31 @@ impl Scores {
     fn of_windows(count: usize, compares: bool) -> Scores {
         Scores {
             losses: vec![Vec::new(); count],
+            known_losses: vec![Vec::new(); if compares { count } else { 0 }],
             divergences: vec![Vec::new(); if compares { count } else { 0 }],
             cache_bytes: Vec::new(),
         }
     }
 
     /// Adds a token of each window, and compares the logits with known ones.
-    fn push(&mut self, losses: &[f64], known: Option<&[f32]>, logits: &[f32]) {
-        for (window, loss) in self.losses.iter_mut().zip(losses) {
-            window.push(*loss);
-        }
-        if let Some(known) = known {
-            let divergences = divergences_of(known, logits, losses.len());
-            for (window, divergence) in self.divergences.iter_mut().zip(divergences) {
-                window.push(divergence);
+    fn push(&mut self, targets: &[u32], known: Option<&[f32]>, logits: &[f32]) {
+        let add = |windows: &mut [Vec<f64>], news: Vec<f64>| {
+            for (window, new) in windows.iter_mut().zip(news) {
+                window.push(new);
             }
+        };
+        add(&mut self.losses, losses_of(logits, targets));
+        if let Some(known) = known {
+            add(&mut self.known_losses, losses_of(known, targets));
+            let news = divergences_of(known, logits, targets.len());
+            add(&mut self.divergences, news);
         }
     }
 
     /// Adds the windows of others.
-    pub fn append(&mut self, others: Scores) {
+    fn append(&mut self, others: Scores) {
         self.losses.extend(others.losses);
+        self.known_losses.extend(others.known_losses);
         self.divergences.extend(others.divergences);
         self.cache_bytes.extend(others.cache_bytes);
     }
@@ -86,20 +92,32 @@ impl Scores {
         (!self.divergences.is_empty()).then(|| mean(&self.divergences))
     }
 
-    /// How much higher the perplexity is than a baseline's on the same windows, in
-    /// per cent of it, with the interval of a paired bootstrap over the windows.
+    /// e to the mean at f32; none where nothing was compared.
+    pub fn known_perplexity(&self) -> Option<f64> {
+        (!self.known_losses.is_empty()).then(|| mean(&self.known_losses).exp())
+    }
+
+    /// Bytes of a window's cache at its end, a mean; none where whole windows were
+    /// read.
+    pub fn mean_cache_bytes(&self) -> Option<f64> {
+        let windows = self.cache_bytes.len();
+        (windows > 0).then(|| self.cache_bytes.iter().sum::<usize>() as f64 / windows as f64)
+    }
+
+    /// How much higher the perplexity is than at f32, in per cent of that, with the
+    /// interval of a paired bootstrap over the windows.
     ///
     /// # Errors
     /// As [`bootstrap::interval`].
-    pub fn against(&self, baseline: &Scores, options: &BootstrapOptions) -> Result<Interval> {
-        let sums = |scores: &Scores| -> Vec<f64> {
-            scores
-                .losses
-                .iter()
-                .map(|window| window.iter().sum())
-                .collect()
+    ///
+    /// # Panics
+    /// If nothing was compared.
+    pub fn against_f32(&self, options: &BootstrapOptions) -> Result<Interval> {
+        assert_eq!(self.losses.len(), self.known_losses.len());
+        let sums = |windows: &[Vec<f64>]| -> Vec<f64> {
+            windows.iter().map(|window| window.iter().sum()).collect()
         };
-        let (own, theirs) = (sums(self), sums(baseline));
+        let (own, theirs) = (sums(&self.losses), sums(&self.known_losses));
         let lengths: Vec<usize> = self.losses.iter().map(Vec::len).collect();
         let statistic = |counts: &[u32]| {
             let (mut sum, mut tokens) = (0.0, 0.0);
@@ -142,21 +160,19 @@ pub fn read_through(
     for window in windows {
         let states = read(decoder, window)?;
         let known = reference.map(|decoder| read(decoder, window)).transpose()?;
-        let (mut losses, mut divergences) = (Vec::new(), Vec::new());
+        let mut own = Scores::of_windows(1, reference.is_some());
         for (index, targets) in window[1..].chunks(ROWS).enumerate() {
             let rows = index * ROWS * width..(index * ROWS + targets.len()) * width;
             let logits = decoder.logits(&states[rows.clone()]);
-            losses.extend(losses_of(&logits, targets));
+            own.losses[0].extend(losses_of(&logits, targets));
             if let (Some(reference), Some(known)) = (reference, &known) {
                 let known = reference.logits(&known[rows]);
-                divergences.extend(divergences_of(&known, &logits, targets.len()));
+                own.known_losses[0].extend(losses_of(&known, targets));
+                own.divergences[0].extend(divergences_of(&known, &logits, targets.len()));
             }
             done(targets.len());
         }
-        scores.losses.push(losses);
-        if reference.is_some() {
-            scores.divergences.push(divergences);
-        }
+        scores.append(own);
     }
     Ok(scores)
 }
@@ -293,7 +309,7 @@ impl<'a> Beginnings<'a> {
             });
             for (scores, states) in all.iter_mut().zip(states.chunks(count * width)) {
                 let logits = decoder.logits(states);
-                scores.push(&losses_of(&logits, &targets), known.as_deref(), &logits);
+                scores.push(&targets, known.as_deref(), &logits);
             }
             done(targets.len());
             if place + 1 < self.windows[0].len() {
@@ -404,15 +420,19 @@ mod tests {
     }
 
     #[test]
-    fn a_baseline_is_held_against() {
-        let scores = |shift: f64| Scores {
-            losses: vec![vec![1.0 + shift; 4], vec![2.0 + shift; 4], vec![0.5; 4]],
-            ..Scores::default()
+    fn the_loss_at_f32_is_held_against() {
+        let windows = |shift: f64| vec![vec![1.0 + shift; 4], vec![2.0 + shift; 4], vec![0.5; 4]];
+        let against = |shift: f64| {
+            let scores = Scores {
+                losses: windows(shift),
+                known_losses: windows(0.0),
+                ..Scores::default()
+            };
+            scores.against_f32(&BootstrapOptions::default()).unwrap()
         };
-        let options = BootstrapOptions::default();
-        let same = scores(0.3).against(&scores(0.3), &options).unwrap();
+        let same = against(0.0);
         assert_eq!((same.difference, same.low, same.high), (0.0, 0.0, 0.0));
-        let worse = scores(0.3).against(&scores(0.0), &options).unwrap();
+        let worse = against(0.3);
         assert!((worse.difference - 100.0 * (0.2f64.exp() - 1.0)).abs() < 1e-9);
         assert!(worse.low >= 0.0 && worse.high > worse.difference);
     }

@@ -50,17 +50,17 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_enum, value_name = "COST")]
     pub(crate) cost: Option<CostArgument>,
 
-    /// For lm: how many tokens of each window to read at once
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub(crate) context: usize,
+    /// For lm: how many tokens of each window to read at once [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<usize>,
 
-    /// For lm: how many tokens to score step by step
-    #[arg(long, value_name = "M", default_value_t = 128)]
-    pub(crate) score: usize,
+    /// For lm: how many tokens to score step by step [default: 128]
+    #[arg(long, value_name = "M")]
+    pub(crate) score: Option<usize>,
 
-    /// For lm: the most windows
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    pub(crate) windows: usize,
+    /// For lm: the most windows [default: 16]
+    #[arg(long, value_name = "N")]
+    pub(crate) windows: Option<usize>,
 
     /// The part of the model whose cost counts [default: attention; cpu-time: all of it]
     #[arg(long, value_enum, value_name = "PART")]

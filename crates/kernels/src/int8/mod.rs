@@ -5,7 +5,7 @@
 //!
 //! | instruction set | kernel | why |
 //! |---|---|---|
-//! | AVX-512 VNNI | `vnni`, ours | as fast as rten-gemm on many rows, faster on few |
+//! | AVX-512 VNNI | `vnni`, ours | reads weights once where rows are few, as in generation |
 //! | AVX2 | `avx2`, ours | rten-gemm's adds pairs in 16 bits there, which may saturate |
 //! | others on x86-64 | `scalar`, ours | the reference |
 //! | other processors | rten-gemm | has exact kernels for them |

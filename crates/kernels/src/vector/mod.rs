@@ -22,7 +22,7 @@ pub use quantize::{
     Symmetric, ZERO_POINT, dequantize, quantize_offset, quantize_symmetric, quantize_unsigned,
 };
 pub use rotary::turn_pairs;
-pub use rows::{NIBBLE_ZERO, dots, dots_packed, mix, mix_packed, pack_nibbles, unpack_nibbles};
+pub use rows::{dots, dots_packed, mix, mix_packed, pack_nibbles, unpack_nibbles};
 pub use softmax::softmax;
 
 /// Partial sums of every reduction; the widest register has as many f32 lanes.

@@ -2,12 +2,12 @@
 //! over a cache. All sums are exact.
 //!
 //! Rows of 4-bit codes are packed: byte i of a row of d codes holds code i in its
-//! low half and code i + d/2 in its high half, each plus [`NIBBLE_ZERO`].
+//! low half and code i + d/2 in its high half, each plus 8.
 
 use crate::Isa;
 
 /// The nibble that stands for 0.
-pub const NIBBLE_ZERO: u8 = 8;
+const NIBBLE_ZERO: u8 = 8;
 
 /// `out[j]` = the sum over c of query\[c\] rows\[j\]\[c\].
 ///

@@ -24,8 +24,6 @@ pub struct DecoderConfig {
     pub context: usize,
     /// How the model knows where a token stands.
     pub positions: Positions,
-    /// Which normalisation stands before each half of a layer.
-    pub norm: NormKind,
     /// Added to variances or mean squares before their root is taken.
     pub norm_epsilon: f32,
     /// The feed-forward network's activation function.
@@ -47,15 +45,6 @@ pub enum Positions {
     Learned,
     /// Queries and keys are turned by angles that grow with the position.
     Rotary(Rotary),
-}
-
-/// A normalisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NormKind {
-    /// To mean 0 and variance 1, with gain and bias.
-    Layer,
-    /// To mean square 1, with gain alone.
-    RootMeanSquare,
 }
 
 /// What a configuration can be wrong in; families have names of their own for

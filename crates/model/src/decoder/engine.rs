@@ -84,6 +84,15 @@ impl Context {
     }
 }
 
+/// Bytes of keys and values of which nothing is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FullCache {
+    /// As 16-bit floats.
+    pub at_f16: usize,
+    /// As 8-bit codes, with a scale per token and head.
+    pub at_8_bits: usize,
+}
+
 /// A text that was read at once, before anything of it is left out.
 #[derive(Clone)]
 pub struct Reading(layers::Reading);
@@ -171,12 +180,14 @@ impl Decoder {
         Ok(self)
     }
 
-    /// Bytes of keys and values of so many tokens if all are kept at 16-bit floats,
-    /// and at 8 bits with their scales.
-    pub fn full_cache_bytes(&self, tokens: usize) -> [usize; 2] {
+    /// What keys and values of so many tokens take if all are kept.
+    pub fn full_cache(&self, tokens: usize) -> FullCache {
         let config = &self.config;
         let rows = 2 * config.key_value_heads * config.layers * tokens;
-        [rows * config.head_dim * 2, rows * (config.head_dim + 2)]
+        FullCache {
+            at_f16: rows * config.head_dim * 2,
+            at_8_bits: rows * (config.head_dim + 2),
+        }
     }
 
     /// A context without tokens.

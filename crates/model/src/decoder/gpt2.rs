@@ -2,7 +2,7 @@
 
 use super::config::Field;
 use super::source::{DecoderSource, Ends, Store};
-use super::{Activation, DecoderConfig, NormKind, Positions};
+use super::{Activation, DecoderConfig, Positions};
 use crate::ModelError;
 use crate::json::Fields;
 use crate::layers::{Layer, Linear, Norm, Source, Structure};
@@ -35,7 +35,6 @@ pub(crate) fn config(fields: &Fields) -> Result<DecoderConfig, ModelError> {
         },
         context: fields.size("n_positions")?,
         positions: Positions::Learned,
-        norm: NormKind::Layer,
         norm_epsilon: fields.find("layer_norm_epsilon")?.unwrap_or(1e-5),
         activation,
         gated: false,

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::config::Field;
 use super::source::{DecoderSource, Ends, Store};
-use super::{Activation, DecoderConfig, NormKind, Positions, Rotary};
+use super::{Activation, DecoderConfig, Positions, Rotary};
 use crate::gguf::Value;
 use crate::json::Fields;
 use crate::layers::{Layer, Linear, Norm, Source, Structure};
@@ -45,7 +45,6 @@ pub(crate) fn config(fields: &Fields) -> Result<DecoderConfig, ModelError> {
         intermediate_size: fields.size("intermediate_size")?,
         context: fields.size("max_position_embeddings")?,
         positions: Positions::Rotary(rotary(fields)?),
-        norm: NormKind::RootMeanSquare,
         norm_epsilon: fields.find("rms_norm_eps")?.unwrap_or(1e-6),
         activation,
         gated: true,
@@ -160,7 +159,6 @@ pub(crate) fn config_of_gguf(gguf: &Gguf) -> Result<DecoderConfig, ModelError> {
             base: number("rope.freq_base")?.unwrap_or(10_000.0) as f32,
             linear_factor,
         }),
-        norm: NormKind::RootMeanSquare,
         norm_epsilon: number("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5) as f32,
         activation: Activation::Silu,
         gated: true,

@@ -16,8 +16,8 @@ mod tokenizer_of_gguf;
 
 pub use chat::{ChatTemplate, Message};
 pub use checkpoint::DecoderCheckpoint;
-pub use config::{DecoderConfig, NormKind, Positions};
-pub use engine::{Context, Decoder, Extension, Reading};
+pub use config::{DecoderConfig, Positions};
+pub use engine::{Context, Decoder, Extension, FullCache, Reading};
 pub use generate::{Finish, Generated, Prompt, Settings, Watcher};
 pub use sampling::{Sampling, likeliest};
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::error::ErrorKind;
-use dtatrans_model::{AnyCheckpoint, DecoderCheckpoint, Precision};
+use dtatrans_model::{DecoderCheckpoint, Precision};
 use dtatrans_precision::cache::CachePlan;
 
 use crate::args::{EvalArguments, PartArgument};
-use crate::{model, precision};
+use crate::{model, precision, task, texts};
 
 /// Plans that differ in their caches alone: one decoder reads a text for all.
 pub(super) struct Together {
@@ -58,16 +58,30 @@ pub(super) fn group(precisions: Vec<Precision>, layers: usize) -> Vec<Together> 
     groups
 }
 
-/// The decoder of the arguments.
-pub(super) fn open(arguments: &EvalArguments) -> Result<DecoderCheckpoint> {
-    match model::open_any(&arguments.model)? {
-        AnyCheckpoint::Decoder(checkpoint) => Ok(*checkpoint),
-        AnyCheckpoint::Encoder(_) => bail!(
-            "--model {}: is an encoder, and --task {} needs a decoder",
-            arguments.model.model,
-            arguments.task.name()
-        ),
+/// What a decoder is measured on, and in what it computes.
+pub(super) struct Subject {
+    pub(super) text: String,
+    pub(super) checkpoint: DecoderCheckpoint,
+    pub(super) precisions: Vec<Precision>,
+}
+
+/// Reads what the arguments name. Ends the program with a message on usage where
+/// they do not fit the task, which has a check of its own beside the common one.
+pub(super) fn open(
+    arguments: &EvalArguments,
+    own_check: fn(&EvalArguments) -> Result<(), (ErrorKind, String)>,
+) -> Result<Subject> {
+    let fits = check(arguments).and_then(|()| own_check(arguments));
+    if let Err((kind, message)) = fits {
+        task::wrong_usage("eval", kind, message);
     }
+    let text = texts::read_whole(&arguments.files.data)?;
+    let checkpoint = model::open_decoder(&arguments.model, arguments.task)?;
+    Ok(Subject {
+        text,
+        precisions: precision::asked_of_eval(&arguments.precisions, &checkpoint)?,
+        checkpoint,
+    })
 }
 
 /// The half of a text that counts, cut at the end of a line.
@@ -82,8 +96,8 @@ pub(super) fn part(text: &str, part: Option<PartArgument>) -> &str {
 }
 
 /// Whether the options fit the tasks of decoders.
-pub(super) fn check(task: &str, arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
-    let files = &arguments.files;
+fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
+    let (task, files) = (arguments.task.name(), &arguments.files);
     if files.data.is_empty() {
         let message = format!("--task {task} needs --data FILE");
         return Err((ErrorKind::MissingRequiredArgument, message));

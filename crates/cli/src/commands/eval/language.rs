@@ -10,9 +10,9 @@ use dtatrans_tasks::bootstrap::{BootstrapOptions, Interval};
 use dtatrans_tasks::language::{self, Scores};
 use serde::Serialize;
 
-use super::decoders;
-use crate::args::{EvalArguments, PartArgument};
-use crate::{console, output, precision, task, texts};
+use super::decoders::{self, Subject};
+use crate::args::EvalArguments;
+use crate::{console, output, precision, texts};
 
 /// Tokens of a window unless the user says otherwise, or the model takes fewer.
 const WINDOW_TOKENS: usize = 1024;
@@ -62,12 +62,11 @@ struct Against {
 }
 
 pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
-    if let Err((kind, message)) = check(arguments) {
-        task::wrong_usage("eval", kind, message);
-    }
-    let text = texts::read_whole(&arguments.files.data)?;
-    let checkpoint = decoders::open(arguments)?;
-    let precisions = precision::asked_of_eval(&arguments.precisions, &checkpoint)?;
+    let Subject {
+        text,
+        checkpoint,
+        precisions,
+    } = decoders::open(arguments, check)?;
     if arguments.context.is_none()
         && let Some(name) = precisions
             .iter()
@@ -79,12 +78,7 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
         );
     }
     let ids = checkpoint.tokenizer()?.ids(&text)?;
-    let middle = ids.len() / 2;
-    let part = match arguments.files.part {
-        None => &ids[..],
-        Some(PartArgument::Choosing) => &ids[..middle],
-        Some(PartArgument::Reporting) => &ids[middle..],
-    };
+    let part = texts::half(&ids, arguments.files.part);
     let limit = checkpoint.config.context;
     let length = match (arguments.context, arguments.score) {
         (Some(context), Some(score)) => context.saturating_add(score),
@@ -106,20 +100,6 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
     let reference = match arguments.against_f32 {
         false => None,
         true => Some(Decoder::new(&checkpoint, &Precision::F32, isa)?),
-    };
-    let reference_scores = match &reference {
-        None => None,
-        Some(reference) => {
-            let scored = windows.len() * (length - 1);
-            let bar = console::count_bar("reading at f32", scored, "tokens");
-            let done = |tokens: usize| bar.inc(tokens as u64);
-            let mut scores = language::read_through(reference, &windows, None, &done)?;
-            bar.finish_and_clear();
-            for window in &mut scores.losses {
-                window.drain(..arguments.context.unwrap_or(1) - 1);
-            }
-            Some(scores)
-        }
     };
     for together in decoders::group(precisions, checkpoint.config.layers) {
         let decoder = Decoder::new(&checkpoint, &together.precision, isa)?;
@@ -146,9 +126,7 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
         bar.finish_and_clear();
         let seconds = start.elapsed().as_secs_f64();
         for (plan, scores) in together.names.into_iter().zip(scores) {
-            let cache_bytes = (!scores.cache_bytes.is_empty()).then(|| {
-                scores.cache_bytes.iter().sum::<usize>() as f64 / scores.cache_bytes.len() as f64
-            });
+            let cache_bytes = scores.mean_cache_bytes();
             let sums = |windows: &[Vec<f64>]| windows.iter().map(|w| w.iter().sum()).collect();
             let report = Report {
                 model: checkpoint.name.clone(),
@@ -163,13 +141,10 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
                 tokens_in_part: part.len(),
                 mean_loss: scores.mean_loss(),
                 plan,
-                against_f32: reference_scores
-                    .as_ref()
-                    .map(|known| against(&scores, known))
-                    .transpose()?,
+                against_f32: against(&scores)?,
                 cache_bytes,
                 cache_share: cache_bytes
-                    .map(|bytes| bytes / decoder.full_cache_bytes(length - 1)[1] as f64),
+                    .map(|bytes| bytes / decoder.full_cache(length - 1).at_8_bits as f64),
                 window_losses: sums(&scores.losses),
                 window_divergences: sums(&scores.divergences),
                 seconds,
@@ -191,19 +166,22 @@ fn sees_ahead(precision: &Precision) -> bool {
     }
 }
 
-fn against(scores: &Scores, known: &Scores) -> Result<Against> {
-    Ok(Against {
-        f32: known.perplexity(),
-        perplexity_percent: scores.against(known, &BootstrapOptions::default())?,
-        divergence: scores.mean_divergence().unwrap_or(0.0),
-    })
+fn against(scores: &Scores) -> Result<Option<Against>> {
+    let (Some(f32), Some(divergence)) = (scores.known_perplexity(), scores.mean_divergence())
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Against {
+        f32,
+        perplexity_percent: scores.against_f32(&BootstrapOptions::default())?,
+        divergence,
+    }))
 }
 
 /// Whether the options fit the task.
 fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
     let conflict = |message: &str| Err((ErrorKind::ArgumentConflict, message.into()));
     let files = &arguments.files;
-    decoders::check("lm", arguments)?;
     if arguments.context.is_some() && files.window_tokens.is_some() {
         return conflict("--window-tokens says what --context and --score say together");
     }
@@ -221,15 +199,11 @@ fn print(report: &Report) -> Result<()> {
         report.value, report.mean_loss, report.n
     ))?;
     if let Some(against) = &report.against_f32 {
-        let interval = &against.perplexity_percent;
-        let resolved = if interval.resolved {
-            ""
-        } else {
-            ", not resolved"
-        };
         output::print_line(format!(
-            "  f32 {:.3}: {:+.2} % ({:+.2} to {:+.2}{resolved}); divergence {:.5} nats",
-            against.f32, interval.difference, interval.low, interval.high, against.divergence
+            "  f32 {:.3}: {}; divergence {:.5} nats",
+            against.f32,
+            output::interval(&against.perplexity_percent, 2, " %"),
+            against.divergence
         ))?;
     }
     if let (Some(bytes), Some(share)) = (report.cache_bytes, report.cache_share) {

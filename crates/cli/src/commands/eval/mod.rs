@@ -7,6 +7,7 @@ mod needle;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use clap::error::ErrorKind;
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Head, Output, Precision};
 use dtatrans_precision::workload::Saved;
@@ -68,6 +69,9 @@ struct Against {
 }
 
 pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
+    if let Err((kind, message)) = check(arguments) {
+        task::wrong_usage("eval", kind, message);
+    }
     match arguments.task {
         TaskArgument::Lm => return language::run(arguments, isa, json),
         TaskArgument::Needle => return needle::run(arguments, isa, json),
@@ -124,6 +128,28 @@ pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
         match json {
             true => output::print_json(&report)?,
             false => print(&report)?,
+        }
+    }
+    Ok(())
+}
+
+/// That options of one task are not given for another.
+fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
+    for (option, given, task) in [
+        ("--context", arguments.context, TaskArgument::Lm),
+        ("--windows", arguments.windows, TaskArgument::Lm),
+        ("--prompts", arguments.prompts, TaskArgument::Needle),
+        (
+            "--least-tokens",
+            arguments.least_tokens,
+            TaskArgument::Needle,
+        ),
+        ("--most-tokens", arguments.most_tokens, TaskArgument::Needle),
+    ] {
+        if given.is_some() && arguments.task != task {
+            let (task, own) = (task.name(), arguments.task.name());
+            let message = format!("{option} is for --task {task}, not for {own}");
+            return Err((ErrorKind::ArgumentConflict, message));
         }
     }
     Ok(())

@@ -10,9 +10,9 @@ use dtatrans_tasks::bootstrap::{self, BootstrapOptions, Interval};
 use dtatrans_tasks::needle::{self, Options};
 use serde::Serialize;
 
-use super::decoders::{self, Together};
+use super::decoders::{self, Subject, Together};
 use crate::args::EvalArguments;
-use crate::{console, output, precision, task, texts};
+use crate::{console, output};
 
 #[derive(Serialize)]
 struct Report {
@@ -46,20 +46,20 @@ struct Against {
 }
 
 pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()> {
-    if let Err((kind, message)) = check(arguments) {
-        task::wrong_usage("eval", kind, message);
-    }
-    let text = texts::read_whole(&arguments.files.data)?;
-    let checkpoint = decoders::open(arguments)?;
-    let precisions = precision::asked_of_eval(&arguments.precisions, &checkpoint)?;
-    let (least, most) = (arguments.least_tokens, arguments.most_tokens);
+    let Subject {
+        text,
+        checkpoint,
+        precisions,
+    } = decoders::open(arguments, check)?;
+    let least = arguments.least_tokens.unwrap_or(1000);
+    let most = arguments.most_tokens.unwrap_or(4000);
     let limit = checkpoint.config.context;
     if least > most || most > limit {
         bail!("prompts of {least} to {most} tokens: must be at most {limit} for this model");
     }
     let tokenizer = checkpoint.tokenizer()?;
     let options = Options {
-        prompts: arguments.prompts,
+        prompts: arguments.prompts.unwrap_or(400),
         least_tokens: least,
         most_tokens: most,
         seed: arguments.seed,
@@ -137,15 +137,11 @@ fn against(answered: &[bool], known: &[bool], seed: u64) -> Result<Against> {
 
 /// Whether the options fit the task.
 fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
-    decoders::check("needle", arguments)?;
-    let conflict = |message: &str| Err((ErrorKind::ArgumentConflict, message.into()));
-    if arguments.context.is_some()
-        || arguments.windows.is_some()
-        || arguments.files.window_tokens.is_some()
-    {
-        return conflict("--context, --score, --windows and --window-tokens are for --task lm");
+    if arguments.files.window_tokens.is_some() {
+        let message = "--window-tokens is not for --task needle".into();
+        return Err((ErrorKind::ArgumentConflict, message));
     }
-    if arguments.prompts == 0 || arguments.least_tokens == 0 {
+    if arguments.prompts == Some(0) || arguments.least_tokens == Some(0) {
         let message = "--prompts and --least-tokens must be at least 1".into();
         return Err((ErrorKind::ValueValidation, message));
     }
@@ -159,15 +155,10 @@ fn print(report: &Report) -> Result<()> {
         report.value, report.n, report.tokens_mean, report.seconds
     ))?;
     if let Some(against) = &report.against_f32 {
-        let interval = &against.difference;
-        let resolved = if interval.resolved {
-            ""
-        } else {
-            ", not resolved"
-        };
         output::print_line(format!(
-            "  f32 {:.1} %: {:+.1} points ({:+.1} to {:+.1}{resolved})",
-            against.f32, interval.difference, interval.low, interval.high
+            "  f32 {:.1} %: {}",
+            against.f32,
+            output::interval(&against.difference, 1, " points")
         ))?;
     }
     Ok(())

@@ -98,7 +98,7 @@ pub(super) fn run(
                 writeln!(out, "> {turn}\n{}", generated.text)?;
             }
             if let (Some(stats), false) = (stats, json) {
-                stats.print()?;
+                stats.print();
             }
             if generated.finish == Finish::Context {
                 console::warn("the model's context is full: the conversation ends here");

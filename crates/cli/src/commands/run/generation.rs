@@ -61,7 +61,8 @@ pub(super) fn run(
     })?;
     if streams {
         writeln!(std::io::stdout())?;
-        return stats.iter().flatten().try_for_each(TextStats::print);
+        stats.iter().flatten().for_each(TextStats::print);
+        return Ok(());
     }
     output::write_to(arguments.output.as_deref(), |out| {
         for (index, (prompt, generated)) in prompts.iter().zip(&generated).enumerate() {
@@ -75,10 +76,10 @@ pub(super) fn run(
         }
         Ok(())
     })?;
-    match json {
-        true => Ok(()),
-        false => stats.iter().flatten().try_for_each(TextStats::print),
+    if !json {
+        stats.iter().flatten().for_each(TextStats::print);
     }
+    Ok(())
 }
 
 /// The decoder that the arguments ask for, and the name of what it computes in.

@@ -2,9 +2,8 @@
 //! becomes of the caches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use dtatrans_model::Decoder;
 use dtatrans_model::decoder::{Context, Watcher};
 use dtatrans_precision::Tier;
@@ -22,6 +21,8 @@ pub(super) struct Watch<'a> {
     cancel: &'a AtomicBool,
     decoder: &'a Decoder,
     clock: Instant,
+    /// What counting took, which is no part of any time.
+    counting: Duration,
     texts: Option<Vec<TextStats>>,
 }
 
@@ -68,6 +69,7 @@ impl<'a> Watch<'a> {
             cancel,
             decoder,
             clock: Instant::now(),
+            counting: Duration::ZERO,
             texts: stats.then(Vec::new),
         }
     }
@@ -88,8 +90,10 @@ impl Watcher for Watch<'_> {
         let Some(texts) = &mut self.texts else {
             return;
         };
+        let now = self.clock.elapsed();
+        let seconds = (now - self.counting).as_secs_f64();
         let step = Step::of(self.decoder, context);
-        let seconds = self.clock.elapsed().as_secs_f64();
+        self.counting += self.clock.elapsed() - now;
         if number == texts.len() {
             let before = texts.iter().map(|text| text.prompt_seconds).sum::<f64>();
             let own = seconds - before;
@@ -123,22 +127,22 @@ impl Step {
             true => [tokens as f64, 0.0, 0.0],
             false => [mean(Tier::Eight), mean(Tier::Four), mean(Tier::Zero)],
         };
-        let [bytes_at_f16, bytes_at_8_bits] = decoder.full_cache_bytes(tokens);
+        let full = decoder.full_cache(tokens);
         Step {
             tokens,
             upper,
             lower,
             gone,
             bytes: context.bytes(),
-            bytes_at_f16,
-            bytes_at_8_bits,
+            bytes_at_f16: full.at_f16,
+            bytes_at_8_bits: full.at_8_bits,
         }
     }
 }
 
 impl TextStats {
     /// Prints on standard error.
-    pub(super) fn print(&self) -> Result<()> {
+    pub(super) fn print(&self) {
         console::note(format!(
             "{} tokens read in {:.2} s ({:.0} a second), {} more in {:.2} s ({:.1} a second)",
             self.steps[0].tokens,
@@ -173,6 +177,5 @@ impl TextStats {
             ]);
         }
         eprintln!("{table}");
-        Ok(())
     }
 }

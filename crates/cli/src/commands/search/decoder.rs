@@ -6,38 +6,45 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
-use dtatrans_model::{AnyCheckpoint, Decoder, DecoderCheckpoint, Precision};
+use dtatrans_model::{Decoder, DecoderCheckpoint, Precision};
 use dtatrans_precision::Plan;
 use dtatrans_precision::cache::CachePlan;
 use dtatrans_search::{CacheSpace, Evaluation, Search, Strategy};
-use dtatrans_tasks::bootstrap::BootstrapOptions;
-use dtatrans_tasks::language::{self, Beginnings, Scores};
+use dtatrans_tasks::bootstrap::{self, BootstrapOptions};
+use dtatrans_tasks::language::{self, Beginnings};
 use serde_json::{Value, json};
 
-use crate::args::{CostArgument, PartArgument, SearchArguments};
-use crate::{console, model, precision};
+use crate::args::{CostArgument, PartArgument, SearchArguments, TaskArgument};
+use crate::{console, model, precision, texts};
 
 use super::report::{About, Found, Report, Validated};
 use super::settings::{name_of, variations};
 use super::subject::hash_of;
 use super::{RESAMPLES_SEARCHING, RESAMPLES_VALIDATING, conclude, finish, open_journal};
 
-/// The 97.5 % quantile of the standard normal distribution.
-const NORMAL_975: f64 = 1.959_964;
+/// The windows that plans are measured on.
+#[derive(Clone, Copy)]
+struct Windows {
+    /// Tokens of each that are read at once.
+    context: usize,
+    /// Tokens that are scored step by step.
+    score: usize,
+    /// The most windows.
+    most: usize,
+}
 
 pub(super) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<()> {
     refuse_others(arguments)?;
-    let checkpoint = match model::open_any(&arguments.model)? {
-        AnyCheckpoint::Decoder(checkpoint) => *checkpoint,
-        AnyCheckpoint::Encoder(_) => bail!(
-            "--model {}: is an encoder, and --task lm needs a decoder",
-            arguments.model.model
-        ),
+    let windows = Windows {
+        context: arguments.context.unwrap_or(1024),
+        score: arguments.score.unwrap_or(128),
+        most: arguments.windows.unwrap_or(16),
     };
+    let checkpoint = model::open_decoder(&arguments.model, TaskArgument::Lm)?;
     let template = template(arguments, &checkpoint)?;
     let variations = variations(&arguments.vary)?;
     let space = CacheSpace::new(&template, arguments.step, &variations)?;
-    let fingerprint = fingerprint(arguments, &space, &checkpoint)?;
+    let fingerprint = fingerprint(arguments, windows, &space, &checkpoint)?;
     let part = arguments.files.part.unwrap_or(PartArgument::Choosing);
     let ids = ids_of(&arguments.files.data, part, &checkpoint)?;
     let unseen = match &arguments.validate[..] {
@@ -49,7 +56,7 @@ pub(super) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
     bare.cache = None;
     let decoder = Decoder::new(&checkpoint, &Precision::Plan(bare), isa)?;
     let caches = space.caches();
-    let sample = Sample::read(arguments, &decoder, &exact, &caches, &ids)?;
+    let sample = Sample::read(windows, &decoder, &exact, &caches, &ids)?;
 
     let strategies = match arguments.compare {
         true => &Strategy::ALL[..],
@@ -65,11 +72,11 @@ pub(super) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
         found.push(Found::of(&search, |candidate| space.keys(candidate)));
     }
     if let Some(ids) = &unseen {
-        let sample = Sample::read(arguments, &decoder, &exact, &caches, ids)?;
+        let sample = Sample::read(windows, &decoder, &exact, &caches, ids)?;
         for found in &mut found {
             if let Some(plan) = found.chosen() {
                 let evaluation = sample.evaluate(plan, RESAMPLES_VALIDATING)?;
-                found.validated = Some(Validated::of(sample.items(), &evaluation));
+                found.validated = Some(Validated::of(sample.items, &evaluation));
             }
         }
     }
@@ -85,10 +92,10 @@ pub(super) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
         model: checkpoint.name.clone(),
         objective: format!(
             "perplexity in per cent, {} tokens read, {} scored",
-            arguments.context, arguments.score
+            windows.context, windows.score
         ),
         data: names.join(", "),
-        items: sample.items(),
+        items: sample.items,
         cost: name_of(CostArgument::CacheBytes),
         scope: None,
     };
@@ -114,7 +121,7 @@ fn refuse_others(arguments: &SearchArguments) -> Result<()> {
         ("--score", arguments.score),
         ("--windows", arguments.windows),
     ] {
-        if count == 0 {
+        if count == Some(0) {
             bail!("{name} 0: must be at least 1");
         }
     }
@@ -138,18 +145,15 @@ fn ids_of(
     part: PartArgument,
     checkpoint: &DecoderCheckpoint,
 ) -> Result<Vec<u32>> {
-    let text = crate::texts::read_whole(files)?;
+    let text = texts::read_whole(files)?;
     let ids = checkpoint.tokenizer()?.ids(&text)?;
-    let middle = ids.len() / 2;
-    Ok(match part {
-        PartArgument::Choosing => ids[..middle].to_vec(),
-        PartArgument::Reporting => ids[middle..].to_vec(),
-    })
+    Ok(texts::half(&ids, Some(part)).to_vec())
 }
 
 /// Whatever decides what an evaluation gives, by name.
 fn fingerprint(
     arguments: &SearchArguments,
+    windows: Windows,
     space: &CacheSpace,
     checkpoint: &DecoderCheckpoint,
 ) -> Result<BTreeMap<String, Value>> {
@@ -172,9 +176,9 @@ fn fingerprint(
     set("data", json!(hashes));
     let part = arguments.files.part.unwrap_or(PartArgument::Choosing);
     set("part", json!(name_of(part)));
-    set("context", json!(arguments.context));
-    set("score", json!(arguments.score));
-    set("windows", json!(arguments.windows));
+    set("context", json!(windows.context));
+    set("score", json!(windows.score));
+    set("windows", json!(windows.most));
     set("base", serde_json::to_value(space.template())?);
     Ok(settings)
 }
@@ -184,8 +188,8 @@ struct Sample<'a> {
     decoder: &'a Decoder,
     exact: &'a Decoder,
     beginnings: Beginnings<'a>,
-    /// Their scores at f32.
-    known: Scores,
+    /// Scored tokens.
+    items: usize,
     /// Bytes of a cache of all tokens at 8 bits.
     full: f64,
 }
@@ -193,13 +197,17 @@ struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Takes windows evenly from the whole text.
     fn read(
-        arguments: &SearchArguments,
+        Windows {
+            context,
+            score,
+            most,
+        }: Windows,
         decoder: &'a Decoder,
         exact: &'a Decoder,
         caches: &[Arc<CachePlan>],
         ids: &'a [u32],
     ) -> Result<Sample<'a>> {
-        let length = arguments.context.saturating_add(arguments.score);
+        let length = context.saturating_add(score);
         let limit = decoder.config().context;
         if length > limit {
             bail!("windows of {length} tokens: must be at most {limit} for this model");
@@ -211,32 +219,22 @@ impl<'a> Sample<'a> {
                 ids.len()
             );
         }
-        let count = all.len().min(arguments.windows);
+        let count = all.len().min(most);
         let windows: Vec<&[u32]> = (0..count).map(|i| all[i * all.len() / count]).collect();
         let bar = console::count_bar("reading", windows.len(), "windows");
-        let mut beginnings = Beginnings::none(arguments.context);
-        let mut known = Scores::default();
+        let mut beginnings = Beginnings::none(context);
         for window in &windows {
             beginnings.add(decoder, caches, window, Some(exact))?;
-            known.append(language::read_through(exact, &[window], None, &|_| ())?);
             bar.inc(1);
         }
         bar.finish_and_clear();
-        for window in &mut known.losses {
-            window.drain(..arguments.context - 1);
-        }
         Ok(Sample {
             decoder,
             exact,
             beginnings,
-            known,
-            full: decoder.full_cache_bytes(length - 1)[1] as f64,
+            items: windows.len() * score,
+            full: decoder.full_cache(length - 1).at_8_bits as f64,
         })
-    }
-
-    /// Scored tokens.
-    fn items(&self) -> usize {
-        self.known.tokens()
     }
 
     fn evaluate(&self, plan: &Plan, resamples: usize) -> Result<Evaluation> {
@@ -249,12 +247,11 @@ impl<'a> Sample<'a> {
             resamples,
             ..BootstrapOptions::default()
         };
-        let interval = scores.against(&self.known, &options)?;
-        let bytes =
-            scores.cache_bytes.iter().sum::<usize>() as f64 / scores.cache_bytes.len() as f64;
+        let interval = scores.against_f32(&options)?;
+        let bytes = scores.mean_cache_bytes().unwrap_or(0.0);
         Ok(Evaluation {
             loss: interval.difference,
-            standard_error: (interval.high - interval.low) / (2.0 * NORMAL_975),
+            standard_error: bootstrap::standard_error(interval.low, interval.high),
             guide: scores.mean_divergence(),
             cost: bytes / self.full,
             measures: BTreeMap::from([

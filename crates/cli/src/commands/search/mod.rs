@@ -35,6 +35,15 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
     if arguments.task == Some(TaskArgument::Lm) {
         return decoder::run(arguments, isa, json);
     }
+    for (option, given) in [
+        ("--context", arguments.context),
+        ("--score", arguments.score),
+        ("--windows", arguments.windows),
+    ] {
+        if given.is_some() {
+            bail!("{option} is for --task lm");
+        }
+    }
     let cost = cost_of(arguments)?;
     let scope = scope(arguments, cost)?;
     let subject = Subject::searched(arguments)?;

@@ -14,10 +14,6 @@ use crate::{console, texts};
 
 use super::subject::Material;
 
-/// The 97.5 % quantile of the standard normal distribution: an interval of 95 %
-/// is twice as many standard errors wide.
-const NORMAL_975: f64 = 1.959_964;
-
 /// What plans are measured against.
 enum Objective<'m> {
     /// A task's metric that counts.
@@ -170,7 +166,7 @@ impl<'m> Sample<'m> {
         Ok(Measured {
             loss,
             interval: (low, high),
-            standard_error: (high - low) / (2.0 * NORMAL_975),
+            standard_error: bootstrap::standard_error(low, high),
             guide: deviation.value,
         })
     }
