@@ -9,16 +9,25 @@ use serde_json::Value;
 use crate::plan_space::steps;
 use crate::{Candidate, Gene, GeneKind, Space, SpaceError, Variation};
 
-/// The role of the genes that give a layer's share of tokens that are gone.
-const ZERO: &str = "r0";
+/// The role of the genes that give the share of the bytes that a layer's cache
+/// saves.
+const SAVED: &str = "saved";
+
+/// The share at which all tokens are at the lower tier.
+const LOWER: f64 = 0.5;
 
 /// The share at which other keys are compared.
-const MIDDLE: f64 = 0.6;
+const MIDDLE: f64 = 0.8;
 
 /// All plans that differ from a template in the shares of tokens that the layers'
-/// caches keep, head by head where the template has shares of heads, which are
-/// multiples of a step, and in varied keys of the table `[cache]`. The upper tier's share is the template's, cut where less is kept; the
-/// rest of what is kept is at the lower tier.
+/// caches keep, head by head where the template has shares of heads, and in varied
+/// keys of the table `[cache]`.
+///
+/// One number says what a layer's cache saves, a multiple of a step. Up to one half
+/// tokens go from the upper to the lower tier, until those are left that the
+/// template's share of the upper tier asks for; from there on tokens at the lower
+/// tier go. A token at the lower tier takes about half of the bytes, so the number is
+/// about the share of them that is saved.
 #[derive(Clone, Debug)]
 pub struct CacheSpace {
     genes: Vec<Gene>,
@@ -62,11 +71,11 @@ impl CacheSpace {
             for head in 0..ratios.len() {
                 genes.push(Gene {
                     name: match ratios.len() {
-                        1 => format!("layer {layer} {ZERO}"),
-                        _ => format!("layer {layer} head {head} {ZERO}"),
+                        1 => format!("layer {layer} {SAVED}"),
+                        _ => format!("layer {layer} head {head} {SAVED}"),
                     },
                     kind: GeneKind::Ordered,
-                    role: ZERO.into(),
+                    role: SAVED.into(),
                     group: genes.len(),
                     levels: shares.clone(),
                 });
@@ -131,10 +140,17 @@ impl CacheSpace {
     }
 
     fn ratio(&self, candidate: &Candidate, layer: usize, head: usize) -> Ratio {
-        let zero = candidate.0[self.places[layer] + head] * (1000 / self.steps);
-        let eight = (1000.0 * self.cache.layers[layer][head].r8()).round() as u16;
-        let eight = eight.min(1000 - zero);
+        let saved = candidate.0[self.places[layer] + head] * (1000 / self.steps);
+        let least = (1000.0 * self.cache.layers[layer][head].r8()).round() as u16;
+        let lowered = (2 * saved).min(1000);
+        let zero = (2 * saved).saturating_sub(1000);
+        let eight = (1000 - lowered).max(least.min(1000 - zero));
         Ratio::from_thousandths(eight, 1000 - zero - eight).expect("shares sum to 1")
+    }
+
+    /// What a layer with these shares saves.
+    fn saved(ratio: &Ratio) -> f64 {
+        LOWER * ratio.r4() + ratio.r0()
     }
 
     /// A candidate's plan as it would stand in its file.
@@ -162,16 +178,21 @@ impl Space for CacheSpace {
         &self.genes
     }
 
-    /// Everything kept; the template's own shares; and 60 % of the tokens gone from
-    /// every layer.
+    /// Everything at the upper tier; what the template's own shares save; and 80 % of
+    /// the bytes saved at every layer.
     fn anchors(&self) -> Vec<Candidate> {
         let base = Candidate(vec![0; self.genes.len()]);
         let (mut own, mut middle) = (base.clone(), base.clone());
         for (gene, ratio) in self.cache.layers.iter().flatten().enumerate() {
-            own.0[gene] = self.genes[gene].nearest(ratio.r0());
+            own.0[gene] = self.genes[gene].nearest(Self::saved(ratio));
             middle.0[gene] = self.genes[gene].nearest(MIDDLE);
         }
         vec![base, own, middle]
+    }
+
+    /// Where most tokens are gone, and halfway to there.
+    fn probes(&self) -> &'static [&'static [f64]] {
+        &[&[0.5, 0.7, 0.9], &[0.5, 0.9], &[0.9]]
     }
 
     /// The plan, without a name.
@@ -210,11 +231,15 @@ mod tests {
         assert_eq!(space.genes()[3].levels, ["128", "16"]);
         let own = space.decode(&space.anchors()[1]);
         assert_eq!(own.cache.unwrap().layers, template().cache.unwrap().layers);
-        let plan = space.decode(&Candidate(vec![0, 10, 7, 1]));
-        let cache = plan.cache.unwrap();
-        let ratios = cache.layers.iter().flatten();
-        let shares: Vec<_> = ratios.map(|r| (r.r8(), r.r4())).collect();
-        assert_eq!(shares, [(0.1, 0.9), (0.0, 0.0), (0.1, 0.2)]);
+        let shares = |levels: [u16; 3]| -> Vec<(f64, f64)> {
+            let levels = levels.into_iter().chain([1]).collect();
+            let cache = space.decode(&Candidate(levels)).cache.unwrap();
+            let ratios = cache.layers.iter().flatten();
+            ratios.map(|r| (r.r8(), r.r4())).collect()
+        };
+        assert_eq!(shares([0, 2, 5]), [(1.0, 0.0), (0.6, 0.4), (0.1, 0.9)]);
+        assert_eq!(shares([6, 8, 10]), [(0.1, 0.7), (0.1, 0.3), (0.0, 0.0)]);
+        let cache = space.decode(&Candidate(vec![0, 0, 0, 1])).cache.unwrap();
         assert_eq!(cache.half_life, 16);
         let lives: Vec<usize> = space.caches().iter().map(|cache| cache.half_life).collect();
         assert_eq!(lives, [128, 16]);

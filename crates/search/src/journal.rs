@@ -28,7 +28,7 @@ use crate::{Candidate, Evaluation, Gene, JournalError, Options, Search, Space};
 pub const FORMAT: &str = "dtatrans-search";
 /// Version of the file format. A change of what a search asks for raises it
 /// too.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first line of a journal: all that decides what is evaluated, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

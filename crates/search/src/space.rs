@@ -71,6 +71,12 @@ pub trait Space {
     /// At least one.
     fn anchors(&self) -> Vec<Candidate>;
 
+    /// Where single ordered genes are tried, as positions between their first and
+    /// their last level: sets of them, from fine to coarse.
+    fn probes(&self) -> &'static [&'static [f64]] {
+        &[&[0.2, 0.5, 0.8], &[0.3, 0.7], &[0.5]]
+    }
+
     /// The point of a candidate.
     fn decode(&self, candidate: &Candidate) -> Self::Point;
 }

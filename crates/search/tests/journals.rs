@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use dtatrans_search::journal::VERSION;
 use dtatrans_search::{Evaluated, Header, Journal, JournalError, PlanSpace, Search, Strategy};
 use serde_json::{Value, json};
 use support::Synthetic;
@@ -123,7 +124,7 @@ fn what_is_no_journal_is_refused_with_its_line_and_left_alone() {
         ("precious text".to_owned(), "line 1: is no header"),
         ("precious text\n".to_owned(), "line 1: "),
         (
-            header.replacen("\"version\":2", "\"version\":9", 1) + "\n",
+            header.replacen(&format!("\"version\":{VERSION}"), "\"version\":9", 1) + "\n",
             "line 1: format \"dtatrans-search\" version 9",
         ),
         (format!("{header}\nnot json\n"), "line 2: "),

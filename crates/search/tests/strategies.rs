@@ -8,8 +8,14 @@
 
 mod support;
 
-use dtatrans_search::{Budget, Strategy, choose, hypervolume};
-use support::{Synthetic, run};
+use std::sync::Arc;
+
+use dtatrans_precision::cache::CachePlan;
+use dtatrans_precision::{Plan, Ratio};
+use dtatrans_search::{
+    Budget, CacheSpace, Evaluation, Options, Search, Space, Strategy, choose, hypervolume,
+};
+use support::{Synthetic, run, uniform};
 
 /// The budget of the synthetic studies.
 const BUDGET: f64 = 1.0;
@@ -131,4 +137,54 @@ fn a_guide_is_not_needed() {
         hypervolume(&random, reference),
     );
     assert!(joint > random + 0.03, "{joint} against {random}");
+}
+
+/// Sixty heads of which a few need almost all that there is to keep: more genes than
+/// most evaluations.
+#[test]
+fn a_budget_of_cost_goes_to_the_heads_that_need_it() {
+    let budget = 0.25;
+    let least = |strategy: Strategy| {
+        let mut template = Plan::dense_eight(20);
+        let ratio = Ratio::from_thousandths(60, 940).unwrap();
+        template.cache = Some(Arc::new(CachePlan {
+            layers: vec![vec![ratio; 3]; 20],
+            ..CachePlan::by_attention(20)
+        }));
+        let space = CacheSpace::new(&template, 0.02, &[]).unwrap();
+        let options = Options {
+            strategy,
+            evaluations: 90,
+            seed: 1,
+            budget: Budget::Cost(budget),
+            margin: 0.5,
+        };
+        let mut search = Search::new(space, options);
+        while let Some(candidate) = search.ask() {
+            let plan = search.space().decode(&candidate);
+            let ratios = plan.cache.as_ref().unwrap().layers.iter().flatten();
+            let (mut guide, mut cost) = (0.006, 0.0);
+            for (head, ratio) in ratios.enumerate() {
+                let need = uniform(3, head as u64, 0).powi(8);
+                let noise = 0.05 * need * uniform(4, head as u64, search.history().len() as u64);
+                guide += (need + noise) * 0.05 * ratio.r0() + 0.0001 * ratio.r4();
+                cost += (ratio.r8() + ratio.r4() / 2.0).max(0.06) / 60.0;
+            }
+            let evaluation = Evaluation {
+                loss: 100.0 * guide,
+                standard_error: 0.3,
+                guide: Some(guide),
+                cost,
+                ..Evaluation::default()
+            };
+            search.tell(candidate, evaluation);
+        }
+        let choice = search.choice().expect("a plan within the budget");
+        let chosen = &search.history()[choice.index].evaluation;
+        assert!(chosen.cost <= budget);
+        chosen.guide.unwrap() - 0.006
+    };
+    let [joint, uniform] = [Strategy::Joint, Strategy::Uniform].map(least);
+    println!("joint {joint:.4}, uniform {uniform:.4}");
+    assert!(joint < 0.4 * uniform, "{joint} against {uniform}");
 }

@@ -2,7 +2,9 @@
 //!
 //! 1. The [opening](super::opening): anchors, and each gene on its own. From
 //!    it a first model is fitted, in which layers add up.
-//! 2. From then on, before each evaluation, the model is fitted to all
+//! 2. Of a budget of cost, [shares](super::proportional) that grow with what the
+//!    opening showed each gene to harm.
+//! 3. From then on, before each evaluation, the model is fitted to all
 //!    evaluations so far ([`crate::surrogate`]), and the candidate that it says
 //!    is best is evaluated: half of the time the cheapest one within the
 //!    accuracy budget, a quarter of the time the least harmful one at a cost
@@ -20,7 +22,7 @@ use crate::{Budget, Candidate, GeneKind};
 use dtatrans_precision::random::Random;
 
 use super::optimum::{self, Goal};
-use super::{opening, random};
+use super::{opening, proportional, random};
 
 /// Children of the front among which the best is taken.
 const CHILDREN: usize = 64;
@@ -37,6 +39,10 @@ pub(super) fn next(state: &State) -> Option<Candidate> {
     let number = state.history.len();
     if let Some(candidate) = opening.iter().find(|candidate| state.is_new(candidate)) {
         return Some(candidate.clone());
+    }
+    let proportional = proportional::candidates(state, opening.len());
+    if let Some(candidate) = proportional.into_iter().find(|c| state.is_new(c)) {
+        return Some(candidate);
     }
     let mut random = Random::of_stream(state.options.seed, number as u64);
     let models = Models::fit(state);

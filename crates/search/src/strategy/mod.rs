@@ -4,6 +4,7 @@
 mod joint;
 mod opening;
 mod optimum;
+mod proportional;
 mod random;
 mod schedule;
 

@@ -8,14 +8,11 @@ use crate::{Candidate, GeneKind};
 /// design does not already take more.
 const SHARE: f64 = 0.35;
 
-/// Positions of a gene that are tried, from fine to coarse.
-const DESIGNS: [&[f64]; 3] = [&[0.2, 0.5, 0.8], &[0.3, 0.7], &[0.5]];
-
 /// The candidates in their order, each once.
 pub(super) fn candidates(state: &State) -> Vec<Candidate> {
     let most = (SHARE * state.options.evaluations as f64) as usize;
     let mut opening = Vec::new();
-    for design in DESIGNS {
+    for design in state.probes {
         opening = with_design(state, design);
         if opening.len() <= most {
             break;

@@ -165,7 +165,7 @@ pub fn run(
 }
 
 /// A number in [0, 1) that depends on all three.
-fn uniform(seed: u64, number: u64, stream: u64) -> f64 {
+pub fn uniform(seed: u64, number: u64, stream: u64) -> f64 {
     let mut z = seed
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(number.wrapping_mul(0xbf58_476d_1ce4_e5b9))
