@@ -113,7 +113,8 @@ impl CacheSpace {
     /// Every cache whose keys other than the shares a candidate may have: what a
     /// reading must serve.
     pub fn caches(&self) -> Vec<Arc<CachePlan>> {
-        let base = self.anchors().swap_remove(0);
+        // Where tokens leave: what each received counts then.
+        let base = self.anchors().pop().expect("there are anchors");
         let mut all = vec![self.decode(&base)];
         for (index, variation) in self.variations.iter().enumerate() {
             for level in 1..variation.values.len() {
@@ -241,6 +242,7 @@ mod tests {
         assert_eq!(shares([6, 8, 10]), [(0.1, 0.7), (0.1, 0.3), (0.0, 0.0)]);
         let cache = space.decode(&Candidate(vec![0, 0, 0, 1])).cache.unwrap();
         assert_eq!(cache.half_life, 16);
+        assert!(space.caches().iter().all(|cache| cache.keeps_received()));
         let lives: Vec<usize> = space.caches().iter().map(|cache| cache.half_life).collect();
         assert_eq!(lives, [128, 16]);
     }
