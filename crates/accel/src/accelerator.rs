@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use dtatrans_precision::Plan;
 use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::{Plan, Tier};
 
 use crate::AccelError;
 use crate::memory::{Dram, Sram};
@@ -26,9 +26,13 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
     /// Its on-chip buffer, if its accesses are priced by size.
     fn sram(&self) -> Option<&Sram>;
 
-    /// The run of one input. The caller has checked that the input fits the
-    /// header.
+    /// The run of one input, of a decoder's what was read at once. The caller has
+    /// checked that the input fits the header.
     fn run(&self, header: &Header, input: &Input) -> Run;
+
+    /// The run of one new token of a decoder: by layer and set of key-value heads
+    /// the tiers of the tokens that it attends to, itself the last.
+    fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run;
 
     /// The plan of a model of `layers` layers under the accelerator's own rule,
     /// if it prunes by one.

@@ -36,4 +36,4 @@ pub mod vssa;
 
 pub use error::AccelError;
 pub use machine::Machine;
-pub use report::{RunReport, ScopeReport};
+pub use report::{DecodingReport, RunReport, ScopeReport};

@@ -75,9 +75,38 @@ pub struct RunReport {
     /// All products of the layers; `None` where the machine has no engine for
     /// them.
     pub encoder: Option<ScopeReport>,
+    /// The tokens of decoders that came one by one, which are no part of the fields
+    /// above; `None` where all were read at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoding: Option<DecodingReport>,
+}
+
+/// A machine's answer for tokens that came one by one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DecodingReport {
+    /// Number of these tokens.
+    pub tokens: u64,
+    /// Q x K^T and P x V with what lies between.
+    pub attention: ScopeReport,
+    /// All products of the layers; `None` where the machine has no engine for
+    /// them.
+    pub encoder: Option<ScopeReport>,
 }
 
 impl RunReport {
+    /// Adds tokens that came one by one.
+    pub(crate) fn add_decoding(&mut self, other: &DecodingReport) {
+        let Some(own) = &mut self.decoding else {
+            self.decoding = Some(other.clone());
+            return;
+        };
+        own.tokens += other.tokens;
+        own.attention.add(&other.attention);
+        if let (Some(own), Some(other)) = (&mut own.encoder, &other.encoder) {
+            own.add(other);
+        }
+    }
+
     /// Adds the report of another input.
     ///
     /// # Errors
@@ -94,6 +123,9 @@ impl RunReport {
         self.attention.add(&other.attention);
         if let (Some(own), Some(other)) = (&mut self.encoder, &other.encoder) {
             own.add(other);
+        }
+        if let Some(decoding) = &other.decoding {
+            self.add_decoding(decoding);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! One layer on an array that works tile by tile, with the memories and the
 //! vector unit around it: what the VSSA and the plain array have in common.
 
-use dtatrans_precision::workload::{LayerWork, Operation, Product};
+use dtatrans_precision::workload::{LayerWork, Operation, Product, Workload};
 
 use crate::energy::{Action, Actions, Part};
 use crate::memory::operands::{
@@ -45,28 +45,33 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
+    /// The run of all layers.
+    pub(crate) fn layers(&self, array: &dyn TiledArray, work: &Workload) -> Vec<LayerRun> {
+        let layers = work.layers.iter();
+        layers.map(|layer| self.layer(array, layer)).collect()
+    }
+
     /// The run of one layer.
-    pub(crate) fn layer(&self, array: &dyn TiledArray, layer: &LayerWork) -> LayerRun {
+    fn layer(&self, array: &dyn TiledArray, layer: &LayerWork) -> LayerRun {
         let mut run = LayerRun::default();
         if let Some(sorter) = &self.sort {
             run.sort_cycles = sorter.cycles(layer.ranked_tokens);
             sorter.count(layer.ranked_tokens, &mut run.sort_actions);
         }
-        let find = |operation| {
-            layer
-                .products
-                .iter()
-                .find(|product| product.operation == operation)
+        let of = |operation| {
+            let products = layer.products.iter();
+            products.filter(move |product| product.operation == operation)
         };
+        // Sets of heads that see different keys share the results among them.
+        let results: u64 = of(Operation::Output).map(left_bits).sum();
+        let sets = of(Operation::Score).count().max(1) as u64;
+        let mut contexts = of(Operation::Context);
         for product in &layer.products {
             match product.operation {
                 Operation::Score => {
-                    if let (Some(context), Some(output)) =
-                        (find(Operation::Context), find(Operation::Output))
-                    {
-                        let results = left_bits(output);
-                        run.phases
-                            .push(self.attention(array, product, context, results));
+                    if let Some(context) = contexts.next() {
+                        let phase = self.attention(array, product, context, results / sets);
+                        run.phases.push(phase);
                     }
                 }
                 Operation::Context => {}

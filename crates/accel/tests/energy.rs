@@ -46,9 +46,10 @@ fn attention_energy_by_hand() {
         layers: 1,
         hidden: 64,
         heads: 2,
+        key_value_heads: 2,
         head_dim: 32,
         intermediate: 64,
-        causal: false,
+        ..ModelShape::bert_base()
     };
     let header = setup::header(model);
     // One array of 16 x 32, so that a head is one tile of each product.

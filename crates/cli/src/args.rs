@@ -53,7 +53,7 @@ pub(crate) enum Command {
         dtatrans run --model smollm2 'Gravity is explained to a child as follows:'\n  \
         dtatrans run --model smollm2 --chat --temperature 0.7 --top-p 0.9\n\n\
         Without --plan or --bits the model runs under its default plan: plans/minilm.toml for \
-        `minilm`, 8 bits for other encoders; decoders run at f32. With --json each text gives one \
+        `minilm`, 8 bits for other models. With --json each text gives one \
         object a line. A decoder stops at the end that it makes itself, at a stop text, after --max-new-tokens, \
         or when its context is full: prompt and answer together have at most as many tokens as \
         the model has positions.")]
@@ -82,11 +82,13 @@ pub(crate) enum Command {
 
     /// Run a model under a plan and write what each token got, for `simulate`
     #[command(
-        after_help = "Example: dtatrans trace --file reviews.txt --output reviews.jsonl\n\n\
-        Without --plan or --bits the model runs under its default plan. The format is JSON Lines, \
-        described in docs/trace.md."
+        after_help = "Examples:\n  dtatrans trace --file reviews.txt --output reviews.jsonl\n\n\
+        dtatrans trace --model smollm2 --max-new-tokens 64 'Tell me why.' --output steps.jsonl\n\n\
+        Without --plan or --bits the model runs under its default plan. A decoder goes on with each \
+        text, and the trace has what became of its cache with each token. The format is JSON \
+        Lines, described in docs/trace.md."
     )]
-    Trace(RunArguments),
+    Trace(TraceArguments),
 
     /// Simulate accelerators on a trace
     #[command(after_help = "Examples:\n  \
@@ -238,6 +240,16 @@ pub(crate) struct RunCommandArguments {
     pub(crate) run: RunArguments,
     #[command(flatten)]
     pub(crate) generation: GenerationArguments,
+    #[command(flatten)]
+    pub(crate) dialogue: DialogueArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceArguments {
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+    #[command(flatten)]
+    pub(crate) generation: GenerationArguments,
 }
 
 /// How a decoder goes on with a text.
@@ -276,7 +288,30 @@ pub(crate) struct GenerationArguments {
     /// as 8MiB (KiB, GiB and bytes also), or 500tokens, a mean over the layers
     #[arg(long, value_name = "SIZE", value_parser = cache_budget)]
     pub(crate) kv_budget: Option<CacheBudget>,
+}
 
+impl GenerationArguments {
+    /// An option that was given a value of its own.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--max-new-tokens", self.max_new_tokens != 256),
+            ("--temperature", self.temperature != 0.0),
+            ("--top-k", self.top_k != 0),
+            ("--top-p", self.top_p != 1.0),
+            ("--repetition-penalty", self.repetition_penalty != 1.0),
+            ("--seed", self.seed != 0),
+            ("--stop", !self.stop.is_empty()),
+            ("--kv-budget", self.kv_budget.is_some()),
+        ];
+        let mut given = given.into_iter().filter(|(_, given)| *given);
+        given.next().map(|(name, _)| name)
+    }
+}
+
+/// What `run` says and asks while a decoder goes on.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Decoders")]
+pub(crate) struct DialogueArguments {
     /// Say on standard error, or in the JSON, how fast it went and what became of the cache: bytes,
     /// against 16-bit floats and 8 bits, and tiers by step
     #[arg(long)]
@@ -290,6 +325,17 @@ pub(crate) struct GenerationArguments {
     /// What the conversation begins with, as the system's part
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub(crate) system: Option<String>,
+}
+
+impl DialogueArguments {
+    /// An option that was given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        match (self.chat, self.stats) {
+            (true, _) => Some("--chat"),
+            (false, true) => Some("--stats"),
+            (false, false) => None,
+        }
+    }
 }
 
 /// A size of a cache: a number and its unit.

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod console;
+mod decoder;
 mod interrupt;
 mod machines;
 mod model;

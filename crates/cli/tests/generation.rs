@@ -2,6 +2,8 @@
 
 mod support;
 
+use dtatrans_precision::Tier;
+use dtatrans_precision::trace::Reader;
 use serde_json::Value;
 use support::{failure, has_smollm2, program, repository, run, stdout, tiny};
 
@@ -153,10 +155,9 @@ fn wrong_uses_are_told() {
     )
     .unwrap();
     let data = pairs.to_str().unwrap();
-    for command in ["trace", "calibrate", "search", "eval"] {
+    for command in ["calibrate", "search", "eval"] {
         let task: &[&str] = match command {
             "calibrate" => &["--plan", plan, "a"],
-            "trace" => &["a"],
             "search" => &["--task", "stsb", "--data", data, "--budget", "1"],
             _ => &["--task", "stsb", "--data", data],
         };
@@ -466,5 +467,101 @@ fn a_budget_bounds_the_cache() {
     ] {
         let (got, error) = failure(&[&["run", "--model", "smollm2"], more, &["a"]].concat());
         assert!(got == code && error.contains(what), "{more:?}: {error}");
+    }
+}
+
+#[test]
+fn a_trace_of_a_generation_says_what_became_of_the_cache() {
+    if !has_smollm2() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("steps.jsonl");
+    let path = path.to_str().unwrap();
+    let text = "The cache of a decoder holds a key and a value of each token at each layer. ";
+    let prompt = text.repeat(12);
+    let options = [
+        "--model",
+        "smollm2",
+        "--max-new-tokens",
+        "5",
+        "--kv-budget",
+        "100tokens",
+    ];
+    stdout(&run(
+        &[&["trace", "-o", path], &options[..], &[&prompt]].concat()
+    ));
+
+    let file = std::fs::File::open(path).unwrap();
+    let mut reader = Reader::new(std::io::BufReader::new(file)).unwrap();
+    assert_eq!(reader.header().model.key_value_heads, 3);
+    let input = reader.read().unwrap().unwrap();
+    let answer = &generate_json(&[&["--stats"], &options[2..], &[&prompt]].concat())[0];
+    let steps = answer["stats"]["steps"].as_array().unwrap();
+    // The last token of the prompt is the first that comes alone, and the last of the
+    // answer is not read any more.
+    assert_eq!(
+        input.read() as u64 + 1,
+        answer["prompt_tokens"].as_u64().unwrap()
+    );
+    assert_eq!(
+        input.tokens.len() as u64,
+        steps.last().unwrap()["tokens"].as_u64().unwrap()
+    );
+    let mut replay = input.replay();
+    let mut kept = Vec::new();
+    while let Some(layers) = replay.step() {
+        let sets: Vec<_> = layers.iter().flatten().collect();
+        assert_eq!(sets.len(), 30);
+        let count = |tier| {
+            let counts = sets
+                .iter()
+                .map(|set| set.iter().filter(|&&t| t == tier).count());
+            counts.sum::<usize>() as f64 / sets.len() as f64
+        };
+        kept.push((count(Tier::Eight), count(Tier::Four)));
+    }
+    assert_eq!(kept.len(), 5);
+    // A token attends to what the step before it left, and to itself.
+    for (step, (eight, four)) in steps.iter().zip(&kept[1..]) {
+        assert_eq!(step["upper"].as_f64().unwrap() + 1.0, *eight);
+        assert_eq!(step["lower"].as_f64().unwrap(), *four);
+    }
+
+    let report = stdout(&run(&["simulate", path, "--machine", "vssa-512", "--json"]));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["machines"][0]["decoding"]["tokens"], 5);
+    let table = stdout(&run(&["simulate", path]));
+    assert!(table.contains("5 came one by one"), "{table}");
+
+    let (code, error) = failure(&["trace", "--model", "smollm2", "a"]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("text 1: has one token, and a trace needs two"),
+        "{error}"
+    );
+    let (code, error) = failure(&["trace", "--model", "smollm2", "--bits", "32", "One two"]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("a trace is of a run under a plan"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_for_decoders_alone_is_refused_by_encoders() {
+    let folder = support::tiny_with_tokenizer();
+    let model = folder.path().to_str().unwrap();
+    for (command, option) in [
+        ("run", &["--temperature", "0.5"][..]),
+        ("run", &["--stats"]),
+        ("run", &["--chat"]),
+        ("trace", &["--max-new-tokens", "3"]),
+        ("trace", &["--kv-budget", "3tokens"]),
+    ] {
+        let (code, error) = failure(&[&[command, "--model", model, "a"], option].concat());
+        assert_eq!(code, 1);
+        let want = format!("is an encoder, and {} needs a decoder", option[0]);
+        assert!(error.contains(&want), "{error}");
     }
 }

@@ -196,6 +196,12 @@ impl TextTokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The tokens of ids, as the vocabulary has them; an id that it lacks is empty.
+    pub fn tokens(&self, ids: &[u32]) -> Vec<String> {
+        let token = |&id: &u32| self.tokenizer.id_to_token(id).unwrap_or_default();
+        ids.iter().map(token).collect()
+    }
+
     /// How many special tokens the encoding of one text has.
     pub fn special_tokens(&self) -> usize {
         let processor = self.tokenizer.get_post_processor();

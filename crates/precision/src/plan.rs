@@ -59,6 +59,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::cache_file::{CacheFile, SharesFile};
+use crate::assignment::{Rule, assign};
 use crate::cache::CachePlan;
 use crate::compensation::{self, Compensation};
 use crate::importance::{self, Importance};
@@ -291,6 +292,19 @@ impl Plan {
             });
         }
         Ok(())
+    }
+
+    /// The bits at which a layer computes a protected token that comes alone.
+    pub fn bits_of_newest(&self, layer: usize) -> Bits {
+        let rule = Rule {
+            ratio: self.layers[layer],
+            protected: &[true],
+            protected_bits: self.protected_bits,
+            gone: &[false],
+            round_to: 1,
+        };
+        let tier = assign(&[0.0], rule)[0];
+        tier.operand().expect("a protected token is computed")
     }
 
     /// A plan from the text of its file.

@@ -14,10 +14,16 @@ pub struct ModelShape {
     pub hidden: usize,
     /// Attention heads per layer.
     pub heads: usize,
+    /// Key and value heads per layer; each serves as many of the heads.
+    pub key_value_heads: usize,
     /// Width of one head.
     pub head_dim: usize,
     /// Width of the feed-forward network.
     pub intermediate: usize,
+    /// Whether the activation multiplies a second projection.
+    pub gated: bool,
+    /// Whether queries and keys are turned by their positions.
+    pub rotary: bool,
     /// Whether a query attends only to itself and to earlier tokens.
     pub causal: bool,
 }
@@ -30,8 +36,11 @@ impl ModelShape {
             layers: 12,
             hidden: 768,
             heads: 12,
+            key_value_heads: 12,
             head_dim: 64,
             intermediate: 3072,
+            gated: false,
+            rotary: false,
             causal: false,
         }
     }

@@ -6,9 +6,13 @@
 //! line one [`Input`]:
 //!
 //! ```json
-//! {"format":"dtatrans-trace","version":1,"model":{"name":"minilm","layers":6,...},"plan":{...}}
+//! {"format":"dtatrans-trace","version":2,"model":{"name":"minilm","layers":6,...},"plan":{...}}
 //! {"id":"0","tokens":["[CLS]","good","[SEP]"],"layers":[{"tiers":"888","importance":[...],"heads":[{"magnitude":0.4,"unsure_queries":1},...]},...]}
 //! ```
+//!
+//! A decoder's input has the record of its layers for the tokens that it read at
+//! once, and, where it went on one token at a time, [`Generation`]: what became of
+//! each token in the cache. [`Input::replay`] gives it step by step.
 //!
 //! Unknown fields are refused; a change of the format raises its version.
 
@@ -22,7 +26,7 @@ use crate::{ModelShape, Plan, Tier, TraceError};
 /// Name of the file format.
 pub const FORMAT: &str = "dtatrans-trace";
 /// Version of the file format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A query whose largest probability is below this asks SpAtten's progressive
 /// quantization for the low bits (HPCA 2021, section V).
@@ -45,8 +49,104 @@ pub struct Input {
     pub id: String,
     /// The tokens as text, special ones included.
     pub tokens: Vec<String>,
-    /// One record per layer.
+    /// One record per layer, of the tokens that were read at once.
     pub layers: Vec<Layer>,
+    /// How the other tokens came, if not all were read at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
+}
+
+/// Tokens that came one by one behind a text that was read at once, and what became
+/// of all in the cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generation {
+    /// By layer: the sets of key-value heads that decide together, all of a layer or
+    /// each alone.
+    pub caches: Vec<Vec<KeptTokens>>,
+}
+
+/// What a set of key-value heads keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptTokens {
+    /// Where the tokens that were read at once are then: at the upper tier, 8, at the
+    /// lower one, 4, or gone, 0.
+    #[serde(with = "digits")]
+    pub tiers: Vec<Tier>,
+    /// What changed after, in the order of the steps.
+    pub moves: Vec<Move>,
+}
+
+/// A token that was moved, or came and did not stay at the upper tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(usize, usize, u32)", into = "(usize, usize, u32)")]
+pub struct Move {
+    /// The token that came and was attended to before.
+    pub after: usize,
+    /// The token that moved.
+    pub token: usize,
+    /// Where to.
+    pub to: Tier,
+}
+
+impl TryFrom<(usize, usize, u32)> for Move {
+    type Error = String;
+
+    fn try_from((after, token, bits): (usize, usize, u32)) -> Result<Move, String> {
+        let to = Tier::ALL.into_iter().find(|tier| tier.bits() == bits);
+        let to = to.ok_or_else(|| format!("tier {bits}: must be 8, 4 or 0"))?;
+        Ok(Move { after, token, to })
+    }
+}
+
+impl From<Move> for (usize, usize, u32) {
+    fn from(moved: Move) -> (usize, usize, u32) {
+        (moved.after, moved.token, moved.to.bits())
+    }
+}
+
+/// The steps of an input, one for each token that came alone.
+pub struct Replay<'a> {
+    caches: &'a [Vec<KeptTokens>],
+    /// By layer and set: the moves that are made.
+    made: Vec<Vec<usize>>,
+    tiers: Vec<Vec<Vec<Tier>>>,
+    /// The token that comes next.
+    next: usize,
+    tokens: usize,
+}
+
+impl Replay<'_> {
+    /// By layer and set: the tiers of the tokens that the next one attends to, with
+    /// its own, the upper one, as the last. `None` behind the last token.
+    pub fn step(&mut self) -> Option<&[Vec<Vec<Tier>>]> {
+        if self.next >= self.tokens {
+            return None;
+        }
+        let sets = self.caches.iter().zip(&mut self.made).zip(&mut self.tiers);
+        for ((caches, made), tiers) in sets {
+            for ((cache, made), tiers) in caches.iter().zip(made).zip(tiers) {
+                let moves = cache.moves[*made..].iter();
+                for moved in moves.take_while(|moved| moved.after < self.next) {
+                    tiers[moved.token] = moved.to;
+                    *made += 1;
+                }
+                tiers.push(Tier::Eight);
+            }
+        }
+        self.next += 1;
+        Some(&self.tiers)
+    }
+}
+
+/// A field of an input that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The field.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// What happened to one input at one layer.
@@ -74,6 +174,120 @@ pub struct Head {
 }
 
 impl Input {
+    /// Tokens that were read at once.
+    pub fn read(&self) -> usize {
+        match self.layers.first() {
+            Some(layer) => layer.tiers.len(),
+            None => 0,
+        }
+    }
+
+    /// The steps of the tokens that came one by one; none where all were read at
+    /// once.
+    pub fn replay(&self) -> Replay<'_> {
+        let caches: &[Vec<KeptTokens>] = match &self.generation {
+            Some(generation) => &generation.caches,
+            None => &[],
+        };
+        let sets = |caches: &Vec<KeptTokens>| caches.iter().map(|set| set.tiers.clone()).collect();
+        Replay {
+            caches,
+            made: caches.iter().map(|sets| vec![0; sets.len()]).collect(),
+            tiers: caches.iter().map(sets).collect(),
+            next: self.read(),
+            tokens: match caches {
+                [] => 0,
+                _ => self.tokens.len(),
+            },
+        }
+    }
+
+    /// That the input fits a model of this shape.
+    ///
+    /// # Errors
+    /// The first field that does not.
+    pub fn check(&self, model: &ModelShape) -> Result<(), Misfit> {
+        let refuse = |field: String, reason: String| Err(Misfit { field, reason });
+        let n = match self.generation {
+            Some(_) => self.read(),
+            None => self.tokens.len(),
+        };
+        if self.tokens.is_empty() {
+            return refuse("tokens".into(), "is empty".into());
+        }
+        if self.layers.len() != model.layers {
+            let (own, layers) = (self.layers.len(), model.layers);
+            let reason = format!("{own} layers, the model has {layers}");
+            return refuse("layers".into(), reason);
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let field = |name: &str| format!("layers[{index}].{name}");
+            if layer.tiers.len() != n {
+                let reason = format!("{} tiers for {n} tokens", layer.tiers.len());
+                return refuse(field("tiers"), reason);
+            }
+            if !layer.tiers.iter().any(|tier| tier.is_computed()) {
+                return refuse(field("tiers"), "no token is computed".into());
+            }
+            if layer.importance.len() != n {
+                let reason = format!("{} values for {n} tokens", layer.importance.len());
+                return refuse(field("importance"), reason);
+            }
+            if layer.heads.len() != model.heads {
+                let reason = format!("{} heads, the model has {}", layer.heads.len(), model.heads);
+                return refuse(field("heads"), reason);
+            }
+        }
+        match &self.generation {
+            Some(generation) => self.check_generation(generation, model),
+            None => Ok(()),
+        }
+    }
+
+    fn check_generation(&self, generation: &Generation, model: &ModelShape) -> Result<(), Misfit> {
+        let refuse = |field: String, reason: String| Err(Misfit { field, reason });
+        let (read, tokens, caches) = (self.read(), self.tokens.len(), &generation.caches);
+        if !model.causal {
+            let reason = "the model sees all tokens at once".into();
+            return refuse("generation".into(), reason);
+        }
+        if tokens <= read {
+            let reason = format!("{tokens} tokens, {read} of which were read at once");
+            return refuse("tokens".into(), reason);
+        }
+        if caches.len() != model.layers {
+            let reason = format!("{} layers, the model has {}", caches.len(), model.layers);
+            return refuse("generation.caches".into(), reason);
+        }
+        for (layer, sets) in caches.iter().enumerate() {
+            let field = format!("generation.caches[{layer}]");
+            if ![1, model.key_value_heads].contains(&sets.len()) {
+                let (own, heads) = (sets.len(), model.key_value_heads);
+                let reason = format!("{own} sets of {heads} key-value heads");
+                return refuse(field, reason);
+            }
+            for (index, set) in sets.iter().enumerate() {
+                let field = |name: &str| format!("{field}[{index}].{name}");
+                if set.tiers.len() != read {
+                    let reason = format!("{} tiers for {read} tokens", set.tiers.len());
+                    return refuse(field("tiers"), reason);
+                }
+                let fits = |moved: &Move| {
+                    (read..tokens).contains(&moved.after) && moved.token <= moved.after
+                };
+                if let Some(moved) = set.moves.iter().find(|moved| !fits(moved)) {
+                    let Move { after, token, .. } = moved;
+                    let reason = format!("token {token} after token {after}");
+                    return refuse(field("moves"), reason);
+                }
+                if !set.moves.is_sorted_by_key(|moved| moved.after) {
+                    return refuse(field("moves"), "not in the order of the steps".into());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The tiers of all layers.
     pub fn tiers(&self) -> Vec<Vec<Tier>> {
         self.layers
@@ -82,7 +296,7 @@ impl Input {
             .collect()
     }
 
-    /// The workload that this input implies.
+    /// The workload that reading this input, or what of it was read at once, implies.
     pub fn workload(&self, header: &Header) -> Workload {
         Workload::under_plan(&header.model, &header.plan, &self.tiers())
     }
@@ -188,6 +402,7 @@ impl<R: BufRead> Reader<R> {
             ("model.layers", model.layers),
             ("model.hidden", model.hidden),
             ("model.heads", model.heads),
+            ("model.key_value_heads", model.key_value_heads),
             ("model.head_dim", model.head_dim),
             ("model.intermediate", model.intermediate),
         ] {
@@ -195,6 +410,11 @@ impl<R: BufRead> Reader<R> {
             if size == 0 || size > 1 << 20 {
                 return Err(refuse(field, format!("{size}: must be 1 to {}", 1 << 20)));
             }
+        }
+        if !model.heads.is_multiple_of(model.key_value_heads) {
+            let (own, heads) = (model.key_value_heads, model.heads);
+            let reason = format!("{own}: must divide the {heads} heads");
+            return Err(refuse("model.key_value_heads", reason));
         }
         header
             .plan
@@ -223,50 +443,14 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         let input: Input = parse(&text, self.line)?;
-        self.check(&input)?;
-        Ok(Some(input))
-    }
-
-    fn check(&self, input: &Input) -> Result<(), TraceError> {
-        let refuse = |field: String, reason: String| {
-            Err(TraceError::Field {
+        match input.check(&self.header.model) {
+            Ok(()) => Ok(Some(input)),
+            Err(Misfit { field, reason }) => Err(TraceError::Field {
                 line: self.line,
                 field,
                 reason,
-            })
-        };
-        let model = &self.header.model;
-        let n = input.tokens.len();
-        if n == 0 {
-            return refuse("tokens".into(), "is empty".into());
+            }),
         }
-        if input.layers.len() != model.layers {
-            let reason = format!(
-                "{} layers, the model has {}",
-                input.layers.len(),
-                model.layers
-            );
-            return refuse("layers".into(), reason);
-        }
-        for (index, layer) in input.layers.iter().enumerate() {
-            let field = |name: &str| format!("layers[{index}].{name}");
-            if layer.tiers.len() != n {
-                let reason = format!("{} tiers for {n} tokens", layer.tiers.len());
-                return refuse(field("tiers"), reason);
-            }
-            if !layer.tiers.iter().any(|tier| tier.is_computed()) {
-                return refuse(field("tiers"), "no token is computed".into());
-            }
-            if layer.importance.len() != n {
-                let reason = format!("{} values for {n} tokens", layer.importance.len());
-                return refuse(field("importance"), reason);
-            }
-            if layer.heads.len() != model.heads {
-                let reason = format!("{} heads, the model has {}", layer.heads.len(), model.heads);
-                return refuse(field("heads"), reason);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Widths;
 use crate::compensation::{Change, Compensation};
 use crate::{Bits, ModelShape, Plan, Tier};
 
@@ -223,6 +224,10 @@ impl Saved {
     }
 }
 
+/// Multiplications and additions of an element that is turned by its position: with
+/// its own cosine and its partner's sine.
+const TURN: u64 = 2;
+
 /// The block of the Hadamard rotation of a width: the largest power of two up
 /// to 128 that divides it.
 pub fn rotation_block(width: usize) -> usize {
@@ -272,6 +277,55 @@ impl Workload {
         Workload { tokens, layers }
     }
 
+    /// The work of the dense model on one new token behind others, `tokens` in all.
+    pub fn dense_step(shape: &ModelShape, tokens: usize, bits: Bits) -> Workload {
+        let kept = vec![bits; tokens];
+        let rows = LayerRows::step(bits, vec![[kept.clone(), kept]]);
+        let layers = (0..shape.layers)
+            .map(|layer| LayerWork {
+                products: rows.products(shape, layer, bits, None),
+                ranked_tokens: 0,
+            })
+            .collect();
+        Workload { tokens: 1, layers }
+    }
+
+    /// The work of one new token under a plan, which attends to what a cache has kept
+    /// and to itself: by layer and set of key-value heads that decide together, the
+    /// tier of each token so far.
+    pub fn step_under_plan(shape: &ModelShape, plan: &Plan, kept: &[Vec<Vec<Tier>>]) -> Workload {
+        let (upper, lower) = match &plan.cache {
+            Some(cache) => (cache.upper, cache.lower),
+            None => (Widths::of(Bits::Eight), Widths::of(Bits::Four)),
+        };
+        let widths = |tier: &Tier| match tier {
+            Tier::Eight => Some(upper),
+            Tier::Four => Some(lower),
+            Tier::Zero => None,
+        };
+        let layers = kept.iter().enumerate().map(|(layer, sets)| {
+            let bits = |set: &Vec<Tier>| {
+                let widths: Vec<Widths> = set.iter().filter_map(widths).collect();
+                let keys = widths.iter().map(|widths| widths.key).collect();
+                [keys, widths.iter().map(|widths| widths.value).collect()]
+            };
+            let sets: Vec<[Vec<Bits>; 2]> = sets.iter().map(bits).collect();
+            let ranked = sets.iter().map(|[keys, _]| keys.len() as u64).sum();
+            let rows = LayerRows::step(plan.bits_of_newest(layer), sets);
+            LayerWork {
+                products: rows.products(shape, layer, plan.weight_bits, Some(plan)),
+                ranked_tokens: match &plan.cache {
+                    Some(cache) if !cache.keeps_all() => ranked,
+                    _ => 0,
+                },
+            }
+        });
+        Workload {
+            tokens: 1,
+            layers: layers.collect(),
+        }
+    }
+
     /// All products of all layers.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
         self.layers.iter().flat_map(|layer| &layer.products)
@@ -306,6 +360,9 @@ struct LayerRows {
     /// What stands in for their change.
     change: Change,
     attends: bool,
+    /// Where the key-value heads do not all see the keys above: what those see that
+    /// keep tokens together, the bits of keys and of values.
+    kept: Option<Vec<[Vec<Bits>; 2]>>,
 }
 
 impl LayerRows {
@@ -318,6 +375,15 @@ impl LayerRows {
             left_out: 0,
             change: Change::None,
             attends: false,
+            kept: None,
+        }
+    }
+
+    /// One new token behind those in a cache.
+    fn step(bits: Bits, kept: Vec<[Vec<Bits>; 2]>) -> LayerRows {
+        LayerRows {
+            kept: Some(kept),
+            ..LayerRows::dense(&[bits])
         }
     }
 
@@ -356,7 +422,67 @@ impl LayerRows {
             left_out,
             change,
             attends: compensation.attends(),
+            kept: None,
         }
+    }
+
+    /// Q x K^T and P x V, for each set of key-value heads that see the same keys. The
+    /// queries that share a key-value head are rows of one product.
+    fn attention(&self, shape: &ModelShape, layer: usize, plan: Option<&Plan>) -> Vec<Product> {
+        let own = [[self.keys.clone(), self.keys.clone()]];
+        let sets = self.kept.as_deref().unwrap_or(&own);
+        let queries = self.queries.repeat(shape.heads / shape.key_value_heads);
+        let probabilities: Vec<Bits> = match plan {
+            Some(plan) => {
+                let bits = queries.iter().map(|&bits| plan.probability_bits.of(bits));
+                bits.collect()
+            }
+            None => queries.clone(),
+        };
+        let count = shape.key_value_heads / sets.len();
+        let dim = shape.head_dim;
+        let quantizes = u64::from(plan.is_some());
+        // What new tokens give to those in a cache counts only where one may leave.
+        let adds = match (plan, &self.kept) {
+            (None, _) => 0,
+            (Some(_), None) => 1,
+            (Some(plan), Some(_)) => u64::from(
+                plan.cache
+                    .as_ref()
+                    .is_some_and(|cache| cache.keeps_received()),
+            ),
+        };
+        let mut products = Vec::new();
+        for [keys, values] in sets {
+            let scores = (count * queries.len() * keys.len()) as u64;
+            products.push(Product {
+                layer,
+                operation: Operation::Score,
+                count,
+                n: keys.len(),
+                k: dim,
+                rows: queries.clone(),
+                right: RightBits::Columns(keys.clone()),
+                vector: VectorWork {
+                    softmax_elements: scores,
+                    importance_additions: adds * scores,
+                    quantized_elements: quantizes * scores,
+                    ..VectorWork::default()
+                },
+            });
+            products.push(Product {
+                layer,
+                operation: Operation::Context,
+                count,
+                n: dim,
+                k: values.len(),
+                rows: probabilities.clone(),
+                right: RightBits::Steps(values.clone()),
+                // The values' rotation is folded into the weights.
+                vector: Preparation { plan }.quantized(&queries, count * dim),
+            });
+        }
+        products
     }
 
     /// The products of the layer; without a plan nothing is rotated or quantized.
@@ -376,8 +502,14 @@ impl LayerRows {
         } = self;
         let (hidden, intermediate) = (shape.hidden, shape.intermediate);
         let inner = shape.heads * shape.head_dim;
+        // Gate and up side by side.
+        let up = if shape.gated {
+            2 * intermediate
+        } else {
+            intermediate
+        };
         let prepare = Preparation { plan };
-        let scores = (shape.heads * queries.len() * keys.len()) as u64;
+        let narrow = shape.key_value_heads * shape.head_dim;
         let normalised = |rows: usize| VectorWork {
             layer_norm_elements: (rows * hidden) as u64,
             ..VectorWork::default()
@@ -392,7 +524,6 @@ impl LayerRows {
             right: RightBits::Uniform(weights),
             vector: sum(works),
         };
-        let planned = u64::from(plan.is_some());
         let mut products = vec![
             // Its input is the keys' and values'.
             linear(
@@ -403,51 +534,24 @@ impl LayerRows {
                 &[
                     prepare.quantized(queries, inner),
                     prepare.drained(queries, hidden, inner),
+                    prepare.turned(shape, queries, inner),
                 ],
             ),
             linear(
                 Operation::KeyValue,
                 keys,
-                2 * inner,
+                2 * narrow,
                 hidden,
                 &[
                     prepare.input(inputs, hidden),
-                    prepare.quantized(keys, 2 * inner),
-                    prepare.drained(keys, hidden, 2 * inner),
+                    prepare.quantized(keys, 2 * narrow),
+                    prepare.drained(keys, hidden, 2 * narrow),
+                    prepare.turned(shape, keys, narrow),
                 ],
             ),
-            Product {
-                layer,
-                operation: Operation::Score,
-                count: shape.heads,
-                n: keys.len(),
-                k: shape.head_dim,
-                rows: queries.clone(),
-                right: RightBits::Columns(keys.clone()),
-                vector: VectorWork {
-                    softmax_elements: scores,
-                    importance_additions: planned * scores,
-                    quantized_elements: planned * scores,
-                    ..VectorWork::default()
-                },
-            },
-            Product {
-                layer,
-                operation: Operation::Context,
-                count: shape.heads,
-                n: shape.head_dim,
-                k: keys.len(),
-                rows: match plan {
-                    Some(plan) => queries
-                        .iter()
-                        .map(|&bits| plan.probability_bits.of(bits))
-                        .collect(),
-                    None => queries.clone(),
-                },
-                right: RightBits::Steps(keys.clone()),
-                // The heads' rotation is folded into the weights.
-                vector: prepare.quantized(queries, inner),
-            },
+        ];
+        products.extend(self.attention(shape, layer, plan));
+        products.extend([
             linear(
                 Operation::Output,
                 queries,
@@ -461,15 +565,17 @@ impl LayerRows {
             linear(
                 Operation::Up,
                 computed,
-                intermediate,
+                up,
                 hidden,
                 &[
                     VectorWork {
                         activation_elements: (computed.len() * intermediate) as u64,
+                        // The gate.
+                        multiply_additions: (computed.len() * (up - intermediate)) as u64,
                         ..VectorWork::default()
                     },
                     prepare.input(computed, hidden),
-                    prepare.drained(computed, hidden, intermediate),
+                    prepare.drained(computed, hidden, up),
                 ],
             ),
             linear(
@@ -484,7 +590,7 @@ impl LayerRows {
                     self.change_of_vectors(hidden),
                 ],
             ),
-        ];
+        ]);
         if let (Change::LowRank, Some(plan), 1..) = (self.change, plan, self.left_out) {
             let rows = vec![Bits::Four; self.left_out];
             let own_input = match self.attends {
@@ -549,6 +655,24 @@ impl Preparation<'_> {
             hadamard_additions: if plan.rotation { elements * stages } else { 0 },
             multiply_additions: if plan.balance { elements } else { 0 },
             ..self.quantized(rows, width)
+        }
+    }
+
+    /// What turns queries or keys by their positions, and rotates them behind that,
+    /// where the weights cannot do it.
+    fn turned(&self, shape: &ModelShape, rows: &[Bits], width: usize) -> VectorWork {
+        if !shape.rotary {
+            return VectorWork::default();
+        }
+        let elements = (rows.len() * width) as u64;
+        let stages = u64::from(rotation_block(shape.head_dim).ilog2());
+        VectorWork {
+            multiply_additions: TURN * elements,
+            hadamard_additions: match self.plan {
+                Some(plan) if plan.rotation => stages * elements,
+                _ => 0,
+            },
+            ..VectorWork::default()
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::io::BufReader;
 
-use dtatrans_precision::trace::{Head, Header, Input, Layer, Reader, Writer};
+use dtatrans_precision::trace::{
+    Generation, Head, Header, Input, KeptTokens, Layer, Move, Reader, Writer,
+};
 use dtatrans_precision::{ModelShape, Plan, Tier, TraceError};
 
 fn header() -> Header {
@@ -12,9 +14,10 @@ fn header() -> Header {
             layers: 2,
             hidden: 8,
             heads: 2,
+            key_value_heads: 2,
             head_dim: 4,
             intermediate: 16,
-            causal: false,
+            ..ModelShape::bert_base()
         },
         plan: Plan::dense_four(2),
     }
@@ -36,6 +39,7 @@ fn input() -> Input {
         id: "a".into(),
         tokens: vec!["[CLS]".into(), "é\n".into(), "[SEP]".into()],
         layers: vec![layer; 2],
+        generation: None,
     }
 }
 
@@ -67,7 +71,7 @@ fn a_trace_round_trips() {
 fn mistakes_are_named_with_their_line() {
     for (from, to, want) in [
         ("dtatrans-trace", "other", "format `other`"),
-        ("\"version\":1", "\"version\":2,\"new\":0", "version 2"),
+        ("\"version\":2", "\"version\":3,\"new\":0", "version 3"),
         ("\"hidden\":8", "\"hidden\":0", "model.hidden"),
         ("\"layers\":2", "\"layers\":3", "line 1: plan"),
         ("\"causal\"", "\"casual\"", "line 1: unknown field `casual`"),
@@ -89,6 +93,11 @@ fn mistakes_are_named_with_their_line() {
             "[]",
             "line 2: tokens: is empty",
         ),
+        (
+            "\"key_value_heads\":2",
+            "\"key_value_heads\":3",
+            "line 1: model.key_value_heads: 3: must divide the 2 heads",
+        ),
     ] {
         let text = written();
         assert!(text.contains(from), "{from}");
@@ -103,4 +112,102 @@ fn mistakes_are_named_with_their_line() {
     reader.read().unwrap();
     let message = reader.read().unwrap_err().to_string();
     assert!(message.contains("line 3: is not UTF-8"), "{message}");
+}
+
+/// A decoder's header and an input of which three tokens were read at once and three
+/// came one by one.
+fn generated() -> (Header, Input) {
+    let mut header = header();
+    header.model.causal = true;
+    let moved = |after, token, to| Move { after, token, to };
+    let set = |moves| KeptTokens {
+        tiers: vec![Tier::Eight, Tier::Zero, Tier::Four],
+        moves,
+    };
+    let first = vec![
+        moved(3, 0, Tier::Four),
+        moved(3, 2, Tier::Zero),
+        moved(4, 4, Tier::Four),
+    ];
+    let mut input = input();
+    input.tokens.extend(["a", "b", "c"].map(String::from));
+    input.generation = Some(Generation {
+        // Of two key-value heads, together at one layer and apart at the other.
+        caches: vec![vec![set(first)], vec![set(Vec::new()); 2]],
+    });
+    (header, input)
+}
+
+#[test]
+fn a_generation_round_trips_and_is_replayed() {
+    let (header, input) = generated();
+    let mut writer = Writer::new(Vec::new(), &header).unwrap();
+    writer.write(&input).unwrap();
+    let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+    assert!(
+        text.contains("\"moves\":[[3,0,4],[3,2,0],[4,4,4]]"),
+        "{text}"
+    );
+    assert_eq!(read(&text).unwrap(), std::slice::from_ref(&input));
+
+    let digits = |tiers: &[Tier]| tiers.iter().map(|tier| tier.digit()).collect::<String>();
+    let mut replay = input.replay();
+    let mut seen = Vec::new();
+    while let Some(layers) = replay.step() {
+        assert_eq!(layers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
+        seen.push((digits(&layers[0][0]), digits(&layers[1][1])));
+    }
+    let want = [("8048", "8048"), ("40088", "80488"), ("400848", "804888")];
+    assert_eq!(seen, want.map(|(a, b)| (a.to_owned(), b.to_owned())));
+
+    for (from, to, want) in [
+        (
+            "\"causal\":true",
+            "\"causal\":false",
+            "line 2: generation: the model sees",
+        ),
+        (
+            "[3,0,4]",
+            "[3,4,4]",
+            "generation.caches[0][0].moves: token 4 after token 3",
+        ),
+        ("[3,0,4]", "[2,0,4]", "moves: token 0 after token 2"),
+        ("[3,0,4]", "[6,0,4]", "moves: token 0 after token 6"),
+        ("[3,0,4]", "[3,0,5]", "tier 5: must be 8, 4 or 0"),
+        ("[3,0,4]", "[5,0,4]", "moves: not in the order of the steps"),
+        (
+            ",\"a\",\"b\",\"c\"]",
+            "]",
+            "line 2: tokens: 3 tokens, 3 of which were read at once",
+        ),
+        (
+            "\"caches\":[[{",
+            "\"caches\":[[],[{",
+            "generation.caches: 3 layers",
+        ),
+        (
+            "{\"tiers\":\"804\",\"moves\":[]}]]",
+            "{\"tiers\":\"80\",\"moves\":[]}]]",
+            "generation.caches[1][1].tiers: 2 tiers for 3 tokens",
+        ),
+        (
+            ",{\"tiers\":\"804\",\"moves\":[]}]]",
+            "],[]]",
+            "generation.caches: 3 layers",
+        ),
+        (
+            "[[3,0,4],[3,2,0],[4,4,4]]}]",
+            "[]}],[]",
+            "generation.caches: 3 layers",
+        ),
+        (
+            "[[3,0,4],[3,2,0],[4,4,4]]}]",
+            "[]},{\"tiers\":\"804\",\"moves\":[]},{\"tiers\":\"804\",\"moves\":[]}]",
+            "generation.caches[0]: 3 sets of 2 key-value heads",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let message = read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(message.contains(want), "{to}: {message}");
+    }
 }

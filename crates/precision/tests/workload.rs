@@ -2,6 +2,9 @@
 
 mod by_hand;
 
+use std::sync::Arc;
+
+use dtatrans_precision::cache::CachePlan;
 use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
 use dtatrans_precision::workload::{
     ElementCycles, LayerWork, Operation, Product, RightBits, Saved, VectorWork, Workload,
@@ -117,9 +120,10 @@ fn uneven() -> ModelShape {
         layers: 3,
         hidden: 48,
         heads: 3,
+        key_value_heads: 3,
         head_dim: 16,
         intermediate: 80,
-        causal: false,
+        ..ModelShape::bert_base()
     }
 }
 
@@ -304,7 +308,7 @@ proptest! {
         probability in prop_oneof![Just(ProbabilityBits::Tier), Just(ProbabilityBits::Fixed(Bits::Eight))],
     ) {
         let shape = ModelShape {
-            name: String::new(), layers: 2, hidden: 8, heads: 2, head_dim: 4, intermediate: 16, causal: false,
+            name: String::new(), layers: 2, hidden: 8, heads: 2, key_value_heads: 2, head_dim: 4, intermediate: 16, ..ModelShape::bert_base()
         };
         let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 2]).unwrap();
         plan.compensation = compensation::find(name).unwrap();
@@ -313,4 +317,110 @@ proptest! {
         let sum = workload.element_cycles();
         prop_assert_eq!((sum.attention, sum.encoder), by_definition(&workload));
     }
+}
+
+/// Grouped key-value heads, a gate and rotary positions, by hand.
+#[test]
+fn a_token_behind_a_cache_meets_what_is_left() {
+    let shape = ModelShape {
+        name: "grouped".into(),
+        layers: 1,
+        hidden: 48,
+        heads: 6,
+        key_value_heads: 2,
+        head_dim: 8,
+        intermediate: 80,
+        gated: true,
+        rotary: true,
+        causal: true,
+    };
+    let mut plan = Plan::dense_eight(1);
+    let mut cache = CachePlan::by_attention(1);
+    cache.layers = vec![vec![Ratio::from_thousandths(200, 400).unwrap(); 2]];
+    cache.lower.value = Bits::Eight;
+    plan.cache = Some(Arc::new(cache));
+    let [eight, four, zero] = [Tier::Eight, Tier::Four, Tier::Zero];
+    let kept = vec![vec![
+        vec![eight, four, zero, four, eight],
+        vec![zero, zero, zero, zero, eight],
+    ]];
+    let work = Workload::step_under_plan(&shape, &plan, &kept);
+    let sizes = |product: &Product| {
+        (
+            product.operation,
+            product.count,
+            product.m(),
+            product.n,
+            product.k,
+        )
+    };
+    let got: Vec<_> = work.products().map(sizes).collect();
+    let want = [
+        (Operation::Query, 1, 1, 48, 48),
+        (Operation::KeyValue, 1, 1, 32, 48),
+        // Three query heads share a key-value head.
+        (Operation::Score, 1, 3, 4, 8),
+        (Operation::Context, 1, 3, 8, 4),
+        (Operation::Score, 1, 3, 1, 8),
+        (Operation::Context, 1, 3, 8, 1),
+        (Operation::Output, 1, 1, 48, 48),
+        (Operation::Up, 1, 1, 160, 48),
+        (Operation::Down, 1, 1, 48, 80),
+    ];
+    assert_eq!(got, want);
+    let products: Vec<&Product> = work.products().collect();
+    let [high, low] = [Bits::Eight, Bits::Four];
+    assert_eq!(
+        products[2].right,
+        RightBits::Columns(vec![high, low, low, high])
+    );
+    assert_eq!(products[3].right, RightBits::Steps(vec![high; 4]));
+    assert_eq!(work.layers[0].ranked_tokens, 5);
+    // Queries and keys are turned and rotated behind that: blocks of 8, 3 stages.
+    assert_eq!(products[0].vector.multiply_additions, 2 * 48);
+    assert_eq!(products[0].vector.hadamard_additions, 3 * 48);
+    assert_eq!(products[1].vector.multiply_additions, 2 * 16);
+    assert_eq!(products[7].vector.activation_elements, 80);
+    assert_eq!(products[7].vector.multiply_additions, 80);
+    assert_eq!(products[2].vector.importance_additions, 3 * 4);
+
+    // What keeps everything ranks nothing, and a dense model sees all.
+    plan.cache = None;
+    let whole = Workload::step_under_plan(&shape, &plan, &[vec![vec![eight; 5]]]);
+    assert_eq!(whole.layers[0].ranked_tokens, 0);
+    assert_eq!(
+        whole
+            .products()
+            .map(|p| p.vector.importance_additions)
+            .sum::<u64>(),
+        0
+    );
+    let dense = Workload::dense_step(&shape, 5, Bits::Eight);
+    assert_eq!(whole.element_cycles(), dense.element_cycles());
+    assert_eq!(dense.element_cycles().attention, 4 * 2 * 6 * 5 * 8);
+}
+
+/// A text read token by token takes as many products with weights as at once.
+#[test]
+fn steps_add_up_to_a_text() {
+    let shape = ModelShape {
+        causal: true,
+        gated: true,
+        key_value_heads: 4,
+        ..shape()
+    };
+    let linear = |work: &Workload| -> u64 {
+        let cycles = work.element_cycles();
+        cycles.encoder - cycles.attention
+    };
+    let whole = Workload::dense(&shape, 7, Bits::Eight);
+    let steps = (1..=7).map(|tokens| Workload::dense_step(&shape, tokens, Bits::Eight));
+    let (mut sum, mut attention) = (0, 0);
+    for step in steps {
+        sum += linear(&step);
+        attention += step.element_cycles().attention;
+    }
+    assert_eq!(sum, linear(&whole));
+    // The lower triangle of the square, with its diagonal.
+    assert_eq!(attention * 49, whole.element_cycles().attention * 28);
 }

@@ -153,6 +153,13 @@ impl Features {
         }
     }
 
+    /// How many features there are.
+    pub(crate) fn count(&self) -> usize {
+        let roles = self.roles.len();
+        let levels: usize = self.categorical.iter().map(|&(_, levels)| levels - 1).sum();
+        self.single() + self.pairs.len() + roles * (roles + 1) / 2 + levels * roles
+    }
+
     /// How many features are of one gene alone, the constant included.
     fn single(&self) -> usize {
         let levels: usize = self.categorical.iter().map(|&(_, levels)| levels - 1).sum();

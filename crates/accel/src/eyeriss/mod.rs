@@ -13,16 +13,16 @@ pub mod mapping;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use dtatrans_precision::Bits;
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::workload::{LayerWork, Operation, Product, Workload};
+use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
 use self::mapping::Mapping;
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
 use crate::energy::{Action, Actions, Part};
-use crate::machine::{check, tables};
+use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::operands::writes_hidden;
 use crate::memory::{Dram, Sram, Traffic};
 use crate::pipeline::{LayerRun, Phase};
@@ -117,7 +117,17 @@ impl Accelerator for Eyeriss {
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
-        let work = Workload::dense(&header.model, input.tokens.len(), Bits::Sixteen);
+        self.work(&Workload::dense(&header.model, input.read(), Bits::Sixteen))
+    }
+
+    fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
+        let tokens = tokens_so_far(kept);
+        self.work(&Workload::dense_step(&header.model, tokens, Bits::Sixteen))
+    }
+}
+
+impl Eyeriss {
+    fn work(&self, work: &Workload) -> Run {
         // The layers of a dense model are alike.
         let layer = work.layers.first().map(|layer| self.layer(layer));
         Run {
@@ -126,9 +136,7 @@ impl Accelerator for Eyeriss {
             runs_encoder: true,
         }
     }
-}
 
-impl Eyeriss {
     fn mapping(&self, m: u64, n: u64, k: u64) -> Mapping {
         let mut known = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
         *known

@@ -14,16 +14,16 @@
 
 pub(crate) mod check;
 
-use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::trace::{Header, Input, Misfit};
 use dtatrans_precision::workload::{Operation, Workload};
-use dtatrans_precision::{Bits, ModelShape, Plan};
+use dtatrans_precision::{Bits, ModelShape, Plan, Tier};
 use serde::Deserialize;
 
 use crate::AccelError;
-use crate::accelerator::{self, Accelerator};
+use crate::accelerator::{self, Accelerator, Run};
 use crate::energy::EnergyTable;
 use crate::pipeline::{Context, Scope};
-use crate::report::RunReport;
+use crate::report::{DecodingReport, RunReport, ScopeReport};
 
 /// Version of the machine format.
 pub const FORMAT: u32 = 1;
@@ -186,7 +186,40 @@ impl Machine {
     pub fn simulate(&self, header: &Header, input: &Input) -> Result<RunReport, AccelError> {
         check_input(header, input)?;
         let run = self.accelerator.run(header, input);
-        let dense = Workload::dense(&header.model, input.tokens.len(), Bits::Eight);
+        let dense = Workload::dense(&header.model, input.read(), Bits::Eight);
+        let (attention, encoder) = self.scopes(&run, &dense)?;
+        let mut report = RunReport {
+            machine: self.name.clone(),
+            kind: self.kind,
+            fed: run.fed,
+            inputs: 1,
+            tokens: input.tokens.len() as u64,
+            attention,
+            encoder,
+            decoding: None,
+        };
+        let mut replay = input.replay();
+        while let Some(kept) = replay.step() {
+            let run = self.accelerator.step(header, kept);
+            let tokens = tokens_so_far(kept);
+            let dense = Workload::dense_step(&header.model, tokens, Bits::Eight);
+            let (attention, encoder) = self.scopes(&run, &dense)?;
+            report.add_decoding(&DecodingReport {
+                tokens: 1,
+                attention,
+                encoder,
+            });
+        }
+        Ok(report)
+    }
+
+    /// The reports of the attention and, if there is one, of all products of a run;
+    /// the dense model's are `dense`.
+    fn scopes(
+        &self,
+        run: &Run,
+        dense: &Workload,
+    ) -> Result<(ScopeReport, Option<ScopeReport>), AccelError> {
         let macs = |wanted: &dyn Fn(Operation) -> bool| {
             dense
                 .products()
@@ -211,16 +244,13 @@ impl Machine {
             true => Some(context.report(&run.layers, Scope::Encoder, macs(&|_| true))?),
             false => None,
         };
-        Ok(RunReport {
-            machine: self.name.clone(),
-            kind: self.kind,
-            fed: run.fed,
-            inputs: 1,
-            tokens: input.tokens.len() as u64,
-            attention,
-            encoder,
-        })
+        Ok((attention, encoder))
     }
+}
+
+/// Tokens so far in a step of a decoder.
+pub(crate) fn tokens_so_far(kept: &[Vec<Vec<Tier>>]) -> usize {
+    kept.iter().flatten().next().map_or(0, Vec::len)
 }
 
 /// That an input fits its header, and is not beyond what is simulated: a
@@ -234,25 +264,13 @@ fn check_input(header: &Header, input: &Input) -> Result<(), AccelError> {
     };
     let model = &header.model;
     let n = input.tokens.len();
-    if n == 0 {
-        return refuse("has no tokens".into());
-    }
-    if input.layers.len() != model.layers {
-        let layers = input.layers.len();
-        return refuse(format!("{layers} layers, the model has {}", model.layers));
-    }
-    for (index, layer) in input.layers.iter().enumerate() {
-        if layer.tiers.len() != n {
-            let tiers = layer.tiers.len();
-            return refuse(format!("layer {index}: {tiers} tiers for {n} tokens"));
-        }
-        if !layer.tiers.iter().any(|tier| tier.is_computed()) {
-            return refuse(format!("layer {index}: no token is computed"));
-        }
+    if let Err(Misfit { field, reason }) = input.check(model) {
+        return refuse(format!("{field}: {reason}"));
     }
     let sizes = [
         model.hidden,
         model.heads,
+        model.key_value_heads,
         model.head_dim,
         model.intermediate,
     ];
@@ -275,7 +293,7 @@ fn dense_macs(model: &ModelShape, n: usize) -> Option<u128> {
     };
     let per_token = product(&[4, model.hidden, model.heads, model.head_dim])?
         .checked_add(product(&[2, n, model.heads, model.head_dim])?)?
-        .checked_add(product(&[2, model.hidden, model.intermediate])?)?;
+        .checked_add(product(&[3, model.hidden, model.intermediate])?)?;
     per_token.checked_mul(product(&[model.layers, n])?)
 }
 

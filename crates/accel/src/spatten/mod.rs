@@ -10,9 +10,9 @@
 mod schedule;
 mod top_k;
 
-use dtatrans_precision::Plan;
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::workload::Operation;
+use dtatrans_precision::{Plan, Tier};
 use serde::Deserialize;
 
 pub use schedule::Schedule;
@@ -21,7 +21,7 @@ pub use top_k::TopK;
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
 use crate::energy::{Action, Actions, Part};
-use crate::machine::{check, tables};
+use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::{Dram, Sram, SramFile, Traffic};
 use crate::pipeline::{LayerRun, Phase};
 use crate::report::Breakdown;
@@ -127,16 +127,28 @@ impl Accelerator for SpAtten {
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
+        self.pruned(header, input.read(), None)
+    }
+
+    fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
+        self.pruned(header, tokens_so_far(kept), Some(1))
+    }
+
+    fn own_plan(&self, layers: usize) -> Option<Plan> {
+        (layers > 0).then(|| self.schedule.plan(layers))
+    }
+}
+
+impl SpAtten {
+    /// All layers on so many tokens; so many of them are queries, or all that are
+    /// kept.
+    fn pruned(&self, header: &Header, tokens: usize, queries: Option<u64>) -> Run {
         let model = &header.model;
-        let tokens: Vec<u64> = self
-            .schedule
-            .plan(model.layers)
-            .layers()
-            .iter()
-            .map(|ratio| ratio.counts(input.tokens.len()).0 as u64)
-            .collect();
+        let plan = self.schedule.plan(model.layers);
+        let mut before = (tokens as u64, model.heads as u64);
+        let kept = plan.layers().iter();
+        let tokens: Vec<u64> = kept.map(|ratio| ratio.counts(tokens).0 as u64).collect();
         let heads = self.schedule.heads(model.layers, model.heads);
-        let mut before = (input.tokens.len() as u64, model.heads as u64);
         let mut layers = Vec::with_capacity(model.layers);
         for (&tokens, &heads) in tokens.iter().zip(&heads) {
             let mut layer = LayerRun::default();
@@ -144,9 +156,9 @@ impl Accelerator for SpAtten {
                 layer.sort_cycles += self.top_k.cycles(all, kept);
                 self.count_top_k(all, kept, 1, &mut layer.sort_actions);
             }
-            layer
-                .phases
-                .push(self.attention(tokens, heads, model.head_dim as u64));
+            let queries = queries.unwrap_or(tokens);
+            let phase = self.attention(queries, tokens, heads, model.head_dim as u64);
+            layer.phases.push(phase);
             layers.push(layer);
             before = (tokens, heads);
         }
@@ -157,14 +169,9 @@ impl Accelerator for SpAtten {
         }
     }
 
-    fn own_plan(&self, layers: usize) -> Option<Plan> {
-        (layers > 0).then(|| self.schedule.plan(layers))
-    }
-}
-
-impl SpAtten {
-    /// The attention of one layer: `tokens` queries and keys in `heads` heads.
-    fn attention(&self, tokens: u64, heads: u64, head_dim: u64) -> Phase {
+    /// The attention of one layer: `queries` queries and `tokens` keys in each of
+    /// `heads` heads.
+    fn attention(&self, queries: u64, tokens: u64, heads: u64, head_dim: u64) -> Phase {
         let values = self.schedule.values(tokens);
         let engine = self.engine;
         // Stages of one query.
@@ -174,7 +181,8 @@ impl SpAtten {
         let choose = self.top_k.cycles(tokens, values);
         let slowest_array = query_key.max(value);
         let slowest_vector = softmax.max(choose);
-        let queries = heads * tokens;
+        let own_queries = queries;
+        let queries = heads * queries;
 
         // Before the first query its head's keys must be there; behind the last
         // one's scores its softmax, choice and values follow.
@@ -193,11 +201,11 @@ impl SpAtten {
 
         let macs = queries * (tokens + values) * head_dim;
         let elements = self.elements();
-        let reads = self.reads(tokens, row_bits, heads);
+        let reads = self.reads(own_queries, tokens, row_bits, heads);
         let traffic = Traffic {
             read_bytes: reads,
             write_bytes: (queries * row_bits).div_ceil(8),
-            unique_read_bytes: (3 * queries * row_bits).div_ceil(8),
+            unique_read_bytes: (heads * (own_queries + 2 * tokens) * row_bits).div_ceil(8),
         };
 
         let mut actions = Actions::default();
@@ -236,11 +244,11 @@ impl SpAtten {
 
     /// Bytes read by one layer: queries, keys and values once; what of the keys
     /// and values the SRAMs cannot hold, again for each query.
-    fn reads(&self, tokens: u64, row_bits: u64, heads: u64) -> u64 {
+    fn reads(&self, queries: u64, tokens: u64, row_bits: u64, heads: u64) -> u64 {
         let on_chip_row = row_bits * OPERAND_BITS / self.engine.dram_bits;
         let held = self.sram.bytes() * 8 / on_chip_row.max(1);
-        let again = 2 * tokens.saturating_sub(held) * tokens.saturating_sub(1);
-        (heads * (3 * tokens + again) * row_bits).div_ceil(8)
+        let again = 2 * tokens.saturating_sub(held) * queries.saturating_sub(1);
+        (heads * (queries + 2 * tokens + again) * row_bits).div_ceil(8)
     }
 
     fn count_top_k(&self, all: u64, kept: u64, times: u64, actions: &mut Actions) {

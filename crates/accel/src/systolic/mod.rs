@@ -3,9 +3,9 @@
 
 mod timing;
 
-use dtatrans_precision::Bits;
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::workload::{Product, Workload};
+use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
 pub use timing::{Dataflow, Gemm, Overlap, cycles};
@@ -13,7 +13,7 @@ pub use timing::{Dataflow, Gemm, Overlap, cycles};
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
 use crate::energy::{Action, Actions, Part};
-use crate::machine::tables;
+use crate::machine::{tables, tokens_so_far};
 use crate::memory::operands::{SUM_BITS, left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
 use crate::tiled_layer::{ProductRun, Surroundings, TiledArray};
@@ -100,16 +100,12 @@ impl Accelerator for Systolic {
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
-        let work = Workload::dense(&header.model, input.tokens.len(), Bits::Eight);
-        Run {
-            fed: "all tokens at 8 bits".into(),
-            layers: work
-                .layers
-                .iter()
-                .map(|layer| self.around.layer(self, layer))
-                .collect(),
-            runs_encoder: true,
-        }
+        self.work(&Workload::dense(&header.model, input.read(), Bits::Eight))
+    }
+
+    fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
+        let tokens = tokens_so_far(kept);
+        self.work(&Workload::dense_step(&header.model, tokens, Bits::Eight))
     }
 }
 
@@ -138,6 +134,14 @@ impl TiledArray for Systolic {
 }
 
 impl Systolic {
+    fn work(&self, work: &Workload) -> Run {
+        Run {
+            fed: "all tokens at 8 bits".into(),
+            layers: self.around.layers(self, work),
+            runs_encoder: true,
+        }
+    }
+
     /// What the array does that costs energy: an element multiplies, adds, and
     /// clocks accumulator and both operands once per product, and clocks them
     /// for padding too. Output-stationary sums drain down the column, half of it

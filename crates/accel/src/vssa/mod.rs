@@ -9,8 +9,9 @@
 
 mod order;
 
+use dtatrans_precision::Tier;
 use dtatrans_precision::trace::{Header, Input};
-use dtatrans_precision::workload::{Product, RightBits};
+use dtatrans_precision::workload::{Product, RightBits, Workload};
 use serde::Deserialize;
 
 pub use order::Order;
@@ -109,16 +110,15 @@ impl Accelerator for Vssa {
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
-        let work = input.workload(header);
-        Run {
-            fed: format!("the trace's tiers, tokens in {} order", self.order.name()),
-            layers: work
-                .layers
-                .iter()
-                .map(|layer| self.around.layer(self, layer))
-                .collect(),
-            runs_encoder: true,
-        }
+        self.work(&input.workload(header))
+    }
+
+    fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
+        self.work(&Workload::step_under_plan(
+            &header.model,
+            &header.plan,
+            kept,
+        ))
     }
 }
 
@@ -141,6 +141,14 @@ impl TiledArray for Vssa {
 }
 
 impl Vssa {
+    fn work(&self, work: &Workload) -> Run {
+        Run {
+            fed: format!("the trace's tiers, tokens in {} order", self.order.name()),
+            layers: self.around.layers(self, work),
+            runs_encoder: true,
+        }
+    }
+
     /// What the array does that costs energy.
     ///
     /// An element multiplies, adds and clocks its accumulator on every nibble

@@ -15,9 +15,10 @@ pub(crate) fn minilm() -> ModelShape {
         layers: 6,
         hidden: 384,
         heads: 12,
+        key_value_heads: 12,
         head_dim: 32,
         intermediate: 1536,
-        causal: false,
+        ..ModelShape::bert_base()
     }
 }
 
@@ -59,6 +60,7 @@ pub(crate) fn input(header: &Header, tiers: &[Vec<Tier>]) -> Input {
         id: "by hand".into(),
         tokens: vec!["token".into(); n],
         layers: tiers.iter().map(layer).collect(),
+        generation: None,
     }
 }
 

@@ -61,16 +61,26 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     if json {
         return output::print_json(&simulation);
     }
-    print(&simulation)
+    print(&simulation, header.model.causal)
 }
 
-fn print(simulation: &Simulation) -> Result<()> {
+fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
+    let all = if decodes { "layers" } else { "encoder" };
     output::print_line(format!(
         "{} inputs of {} tokens in all, {} under plan `{}`",
         simulation.inputs, simulation.tokens, simulation.model, simulation.plan
     ))?;
     print_scope("attention", simulation, |report| Some(&report.attention))?;
-    print_scope("encoder", simulation, |report| report.encoder.as_ref())?;
+    print_scope(all, simulation, |report| report.encoder.as_ref())?;
+    if let Some(decoding) = &simulation.machines[0].decoding {
+        output::print_line(format!("Of these {} came one by one:", decoding.tokens))?;
+        print_scope("attention", simulation, |report| {
+            Some(&report.decoding.as_ref()?.attention)
+        })?;
+        print_scope(all, simulation, |report| {
+            report.decoding.as_ref()?.encoder.as_ref()
+        })?;
+    }
     for report in &simulation.machines {
         output::print_line(format!("{}: {}", report.machine, report.fed))?;
     }

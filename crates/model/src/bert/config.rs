@@ -140,8 +140,11 @@ impl BertConfig {
             layers: self.num_hidden_layers,
             hidden: self.hidden_size,
             heads: self.num_attention_heads,
+            key_value_heads: self.num_attention_heads,
             head_dim: self.head_dim(),
             intermediate: self.intermediate_size,
+            gated: false,
+            rotary: false,
             causal: false,
         }
     }

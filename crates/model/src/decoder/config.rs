@@ -1,5 +1,7 @@
 //! What a decoder computes, whichever family it is of.
 
+use dtatrans_precision::ModelShape;
+
 use crate::layers::{Activation, NormPlace, Rotary, Structure};
 
 /// Sizes and choices of a decoder.
@@ -59,6 +61,22 @@ pub(super) enum Field {
 }
 
 impl DecoderConfig {
+    /// The sizes that the model's cost depends on.
+    pub fn shape(&self, name: &str) -> ModelShape {
+        ModelShape {
+            name: name.into(),
+            layers: self.layers,
+            hidden: self.hidden_size,
+            heads: self.heads,
+            key_value_heads: self.key_value_heads,
+            head_dim: self.head_dim,
+            intermediate: self.intermediate_size,
+            gated: self.gated,
+            rotary: matches!(self.positions, Positions::Rotary(_)),
+            causal: true,
+        }
+    }
+
     /// What the layers compute.
     pub(super) fn structure(&self) -> Structure {
         Structure {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use dtatrans_kernels::{F32Gemm, Isa, PackedF32};
-use dtatrans_precision::Tier;
 use dtatrans_precision::cache::{CacheBudget, CachePlan, Scope};
+use dtatrans_precision::{Tier, trace};
 
 use super::{DecoderCheckpoint, DecoderConfig};
 use crate::layers::{
@@ -223,7 +223,7 @@ impl Decoder {
                 decays.push(decay);
             }
         }
-        let (mut states, reading) = self.read_text(layers, ids, decays, &mut |_| ());
+        let (mut states, reading, _) = self.read_text(layers, ids, decays, false, &mut |_| ());
         self.finish(&mut states)?;
         Ok((states, Reading(reading)))
     }
@@ -239,6 +239,23 @@ impl Decoder {
         Context {
             cache: Cache::Tiered(layers.cache_after(&reading.0, plan)),
         }
+    }
+
+    /// Reads a text that begins as [`Decoder::extend`] does; gives its context and
+    /// the record of each layer for a trace.
+    ///
+    /// # Errors
+    /// As [`Decoder::extend`]; [`ModelError::Input`] at f32, where tokens have no
+    /// tiers.
+    pub fn read_traced(&self, ids: &[u32]) -> Result<(Context, Vec<trace::Layer>), ModelError> {
+        let Pass::Planned { layers, cache, .. } = &self.pass else {
+            return Err(ModelError::Input("a trace needs a plan".into()));
+        };
+        self.check(0, ids)?;
+        let decays = decay_of(cache).into_iter().collect();
+        let (mut states, reading, trace) = self.read_text(layers, ids, decays, true, &mut |_| ());
+        self.finish(&mut states)?;
+        Ok((self.context_after(&Reading(reading), cache), trace))
     }
 
     /// Runs the model on new tokens of several sequences. Gives the states of all
@@ -358,12 +375,8 @@ impl Decoder {
                 }
                 let cache = extension.context.tiered();
                 let plan = cache.plan().clone();
-                let (own, reading) = self.read_text(
-                    layers,
-                    extension.ids,
-                    decay_of(&plan).into_iter().collect(),
-                    watch,
-                );
+                let decays = decay_of(&plan).into_iter().collect();
+                let (own, reading, _) = self.read_text(layers, extension.ids, decays, false, watch);
                 *cache = layers.cache_after(&reading, &plan);
                 states.extend(own);
             }
@@ -394,21 +407,23 @@ impl Decoder {
         states
     }
 
-    /// The states of a whole text before the final norm, and what caches need.
+    /// The states of a whole text before the final norm, what caches need, and the
+    /// records of the layers, if they are asked for.
     fn read_text(
         &self,
         layers: &PlannedLayers,
         ids: &[u32],
         decays: Vec<f32>,
+        with_trace: bool,
         watch: &mut dyn FnMut(&[f32]),
-    ) -> (Vec<f32>, layers::Reading) {
+    ) -> (Vec<f32>, layers::Reading, Vec<trace::Layer>) {
         // The last token must be computed, since what follows is predicted from
         // it, and the first, where heads look that look for nothing.
         let text = Encoding::from_ids(ids.to_vec(), vec![0; ids.len()]);
         let mut states = self.embed(ids, 0);
         watch(&states);
-        let reading = layers.read_text(&mut states, &text, decays, watch);
-        (states, reading)
+        let (reading, trace) = layers.read_text(&mut states, &text, decays, with_trace, watch);
+        (states, reading, trace)
     }
 
     fn embed_all(&self, extensions: &[Extension]) -> Vec<f32> {

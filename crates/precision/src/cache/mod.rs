@@ -100,6 +100,16 @@ pub struct Widths {
     pub value: Bits,
 }
 
+impl Widths {
+    /// The same for both.
+    pub fn of(bits: Bits) -> Widths {
+        Widths {
+            key: bits,
+            value: bits,
+        }
+    }
+}
+
 /// How a plan keeps keys and values.
 #[derive(Clone, Debug)]
 pub struct CachePlan {
@@ -159,14 +169,8 @@ impl CachePlan {
             grace: 0.0,
             half_life: 0,
             centred: true,
-            upper: Widths {
-                key: Bits::Eight,
-                value: Bits::Eight,
-            },
-            lower: Widths {
-                key: Bits::Four,
-                value: Bits::Four,
-            },
+            upper: Widths::of(Bits::Eight),
+            lower: Widths::of(Bits::Four),
             bound: None,
         }
     }

@@ -193,8 +193,18 @@ fn propose(
         .iter()
         .min_by(|a, b| measured(a).partial_cmp(&measured(b)).expect("finite"))?;
     let other = models.front[random.below(models.front.len())];
-    let starts = [*best, other].map(|index| state.history[index].candidate.clone());
-    optimum::best(state, goal, &starts, |candidate| predictor.at(candidate))
+    // A model of more weights than there are evaluations says little of what is far
+    // from them: where there is a good beginning, it only makes that better.
+    let begun = matches!(state.options.budget, Budget::Cost(_));
+    let nearby = begun && models.features.count() > state.history.len();
+    let others = if nearby { 1 } else { 2 };
+    let starts: Vec<Candidate> = [*best, other][..others]
+        .iter()
+        .map(|&index| state.history[index].candidate.clone())
+        .collect();
+    optimum::best(state, goal, &starts, nearby, |candidate| {
+        predictor.at(candidate)
+    })
 }
 
 /// Of several children of the front the one that, by a sampled model, adds most

@@ -10,6 +10,10 @@ use crate::{Candidate, GeneKind};
 const PRICES: usize = 14;
 /// Steps of the local search.
 const STEPS: usize = 12;
+/// Steps of it where the predictions hold near the start only.
+const STEPS_NEARBY: usize = 4;
+/// By how many levels of a gene with many a neighbour may differ.
+const REACH: [u16; 4] = [1, 2, 5, 10];
 /// Levels of a gene that are tried from everywhere.
 const LEVELS: usize = 21;
 
@@ -30,7 +34,8 @@ impl Goal {
     }
 }
 
-/// The best candidate that was not evaluated yet.
+/// The best candidate that was not evaluated yet; with `nearby` among those that differ
+/// from a start in a few genes.
 ///
 /// From each start, the sum of the quantity and a price times the limited one
 /// is made least group by group, which is exact where groups do not interact;
@@ -41,12 +46,16 @@ pub(super) fn best(
     state: &State,
     goal: &Goal,
     starts: &[Candidate],
+    nearby: bool,
     mut predict: impl FnMut(&Candidate) -> [f64; 2],
 ) -> Option<Candidate> {
     let groups = groups(state);
     let mut found: Option<(Candidate, (f64, f64))> = None;
     for start in starts {
-        let candidate = priced(state, &groups, goal, start, &mut predict);
+        let candidate = match nearby {
+            true => start.clone(),
+            false => priced(state, &groups, goal, start, &mut predict),
+        };
         let badness = goal.badness(predict(&candidate));
         if found.as_ref().is_none_or(|(_, least)| badness < *least) {
             found = Some((candidate, badness));
@@ -54,7 +63,7 @@ pub(super) fn best(
     }
     let (mut centre, mut least) = found?;
     let mut best_new: Option<(Candidate, (f64, f64))> = None;
-    for _ in 0..STEPS {
+    for _ in 0..if nearby { STEPS_NEARBY } else { STEPS } {
         let mut next = None;
         for candidate in neighbours(state, &centre) {
             let badness = goal.badness(predict(&candidate));
@@ -185,10 +194,16 @@ pub(super) fn neighbours(state: &State, candidate: &Candidate) -> Vec<Candidate>
     let mut changes: Vec<(usize, u16)> = Vec::new();
     for (place, gene) in state.genes.iter().enumerate() {
         let (current, count) = (candidate.0[place], gene.levels.len() as u16);
+        let reach = if usize::from(count) > LEVELS {
+            REACH.len()
+        } else {
+            2
+        };
+        let near = |level: u16| REACH[..reach].contains(&level.abs_diff(current));
         changes.extend(
             (0..count)
                 .filter(|&level| level != current)
-                .filter(|&level| gene.kind == GeneKind::Categorical || level.abs_diff(current) <= 2)
+                .filter(|&level| gene.kind == GeneKind::Categorical || near(level))
                 .map(|level| (place, level)),
         );
     }

@@ -27,7 +27,8 @@ struct Effect {
     /// The position at which it was tried.
     position: f64,
     harm: f64,
-    saved: f64,
+    /// What the candidate with this change alone costs.
+    cost: f64,
 }
 
 /// The candidates in their order; none without a budget of cost. They depend on the
@@ -43,25 +44,24 @@ pub(super) fn candidates(state: &State, opening: usize) -> Vec<Candidate> {
     else {
         return Vec::new();
     };
-    let effects = effects(
-        state,
-        base,
-        &state.history[..opening.min(state.history.len())],
-    );
-    let most = effects.iter().map(|effect| effect.harm).fold(0.0, f64::max);
+    let opening = &state.history[..opening.min(state.history.len())];
+    let effects = effects(state, base, opening);
+    let most = effects.iter().map(|effect| effect.harm);
+    let most = most.fold(0.0, f64::max);
     if most <= 0.0 {
         return Vec::new();
     }
+    let whole = cost_of_nothing(state, opening, &effects);
     let with_power = |power: f64| {
         let kept = |effect: &Effect, factor: f64| {
             (factor * (effect.harm / most).max(LEAST).powf(power)).min(1.0)
         };
         // The saved cost grows with the position about linearly.
         let cost = |factor: f64| {
-            let saved = effects
-                .iter()
-                .map(|effect| effect.saved * (1.0 - kept(effect, factor)) / effect.position);
-            base.evaluation.cost - saved.sum::<f64>()
+            let saved = effects.iter().map(|effect| {
+                (whole - effect.cost) * (1.0 - kept(effect, factor)) / effect.position
+            });
+            whole - saved.sum::<f64>()
         };
         let (mut low, mut high) = (0.0, LEAST.powf(-power));
         for _ in 0..HALVINGS {
@@ -79,6 +79,27 @@ pub(super) fn candidates(state: &State, opening: usize) -> Vec<Candidate> {
         (state.canonical)(candidate)
     };
     POWERS.map(with_power).to_vec()
+}
+
+/// What it costs to save nothing, such that the genes' savings together give what the
+/// last anchor costs. The base may cost less: where nothing at all is saved, some work
+/// for it, such as noting what each token receives, falls away.
+fn cost_of_nothing(state: &State, opening: &[Evaluated], effects: &[Effect]) -> f64 {
+    let last = state.anchors.last();
+    let base = opening[0].evaluation.cost;
+    let Some(last) = opening.iter().find(|e| Some(&e.candidate) == last) else {
+        return base;
+    };
+    let share = |effect: &Effect| {
+        let position = state.genes[effect.place].position(last.candidate.0[effect.place]);
+        position / effect.position
+    };
+    let shares: f64 = effects.iter().map(share).sum();
+    let costs = effects.iter().map(|effect| effect.cost * share(effect));
+    match shares > 1.0 {
+        true => (costs.sum::<f64>() - last.evaluation.cost) / (shares - 1.0),
+        false => base,
+    }
 }
 
 /// Of each ordered gene the evaluation in which it alone differs from the base, the
@@ -99,7 +120,7 @@ fn effects(state: &State, base: &Evaluated, opening: &[Evaluated]) -> Vec<Effect
             place,
             position: state.genes[place].position(level),
             harm: harm(evaluated) - harm(base),
-            saved: base.evaluation.cost - evaluated.evaluation.cost,
+            cost: evaluated.evaluation.cost,
         };
         match effects.iter_mut().find(|known| known.place == place) {
             Some(known) if known.position < effect.position => *known = effect,

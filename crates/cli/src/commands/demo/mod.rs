@@ -157,6 +157,7 @@ fn inputs(encodings: &[Encoding], outputs: &[Output]) -> Vec<Input> {
             id: index.to_string(),
             tokens: encoding.tokens.clone(),
             layers: output.trace.clone(),
+            generation: None,
         })
         .collect()
 }

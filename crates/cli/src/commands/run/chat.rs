@@ -7,10 +7,10 @@ use dtatrans_kernels::Isa;
 use dtatrans_model::decoder::{ChatTemplate, Context, Finish, Generated, Message, Prompt};
 use dtatrans_model::{Decoder, DecoderCheckpoint};
 
-use super::generation::{answer, settings, show};
+use super::generation::{answer, show};
 use super::watch::{TextStats, Watch};
-use crate::args::{GenerationArguments, RunArguments};
-use crate::{console, interrupt, output};
+use crate::args::RunCommandArguments;
+use crate::{console, decoder, interrupt, output, precision};
 
 /// A conversation so far, and what the model has read of it.
 struct Conversation<'a> {
@@ -33,16 +33,21 @@ struct Said {
 
 pub(super) fn run(
     checkpoint: &DecoderCheckpoint,
-    arguments: &RunArguments,
-    generation: &GenerationArguments,
+    arguments: &RunCommandArguments,
     isa: Isa,
     json: bool,
 ) -> Result<()> {
+    let RunCommandArguments {
+        run: arguments,
+        generation,
+        dialogue,
+    } = arguments;
     let Some(template) = &checkpoint.chat else {
         bail!("--chat: {} has no chat template", checkpoint.name);
     };
-    let (decoder, plan) = super::generation::decoder(checkpoint, arguments, generation, isa)?;
-    let settings = settings(checkpoint, generation);
+    let (decoder, precision) = decoder::open(checkpoint, arguments, generation, isa)?;
+    let plan = precision::name(&precision);
+    let settings = decoder::settings(checkpoint, generation);
     let mut conversation = Conversation {
         checkpoint,
         decoder: &decoder,
@@ -50,7 +55,7 @@ pub(super) fn run(
         messages: Vec::new(),
         read: None,
     };
-    if let Some(system) = &generation.system {
+    if let Some(system) = &dialogue.system {
         conversation.add("system", system);
     }
     let given = &arguments.texts.texts;
@@ -83,7 +88,7 @@ pub(super) fn run(
             if !asks && streams {
                 show(&format!("> {turn}\n"))?;
             }
-            let said = conversation.say(&turn, &settings, streams, generation.stats)?;
+            let said = conversation.say(&turn, &settings, streams, dialogue.stats)?;
             let Said {
                 generated,
                 tokens,

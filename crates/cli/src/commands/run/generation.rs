@@ -1,18 +1,16 @@
 //! `dtatrans run` with a decoder: what comes next.
 
 use std::io::Write;
-use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use dtatrans_kernels::Isa;
-use dtatrans_model::decoder::{Finish, Generated, Prompt, Sampling, Settings};
-use dtatrans_model::{Decoder, DecoderCheckpoint, Precision};
-use dtatrans_precision::cache::CachePlan;
+use dtatrans_model::DecoderCheckpoint;
+use dtatrans_model::decoder::{Finish, Generated, Prompt};
 use serde::Serialize;
 
 use super::watch::{TextStats, Watch};
-use crate::args::{GenerationArguments, RunArguments};
-use crate::{interrupt, output, precision, texts};
+use crate::args::RunCommandArguments;
+use crate::{decoder, interrupt, output, precision, texts};
 
 /// What was added to one prompt.
 #[derive(Serialize)]
@@ -31,19 +29,25 @@ pub(super) struct Answer<'a> {
 
 pub(super) fn run(
     checkpoint: &DecoderCheckpoint,
-    arguments: &RunArguments,
-    generation: &GenerationArguments,
+    arguments: &RunCommandArguments,
     isa: Isa,
     json: bool,
 ) -> Result<()> {
+    let RunCommandArguments {
+        run: arguments,
+        generation,
+        dialogue,
+    } = arguments;
     let prompts = texts::read(&arguments.texts)?;
-    let (decoder, plan) = decoder(checkpoint, arguments, generation, isa)?;
-    let settings = settings(checkpoint, generation);
+    let (decoder, precision) = decoder::open(checkpoint, arguments, generation, isa)?;
+    let plan = precision::name(&precision);
+    let settings = decoder::settings(checkpoint, generation);
     let starts = prompts
         .iter()
         .enumerate()
         .map(|(index, text)| {
-            let ids = encode(checkpoint, text).with_context(|| format!("text {}", index + 1))?;
+            let ids =
+                decoder::encode(checkpoint, text).with_context(|| format!("text {}", index + 1))?;
             Ok(Prompt {
                 context: decoder.context(),
                 ids,
@@ -54,7 +58,7 @@ pub(super) fn run(
     // Of several texts none can be shown before the one above it is over.
     let streams = prompts.len() == 1 && !json && arguments.output.is_none();
     let (generated, stats) = interrupt::cooperate(|cancel| {
-        let mut watch = Watch::new(&decoder, streams, generation.stats, cancel);
+        let mut watch = Watch::new(&decoder, streams, dialogue.stats, cancel);
         let tokenizer = checkpoint.tokenizer()?;
         let generated = decoder.generate(tokenizer, starts, &settings, &mut watch)?;
         anyhow::Ok((generated, watch.stats()))
@@ -80,63 +84,6 @@ pub(super) fn run(
         stats.iter().flatten().for_each(TextStats::print);
     }
     Ok(())
-}
-
-/// The decoder that the arguments ask for, and the name of what it computes in.
-pub(super) fn decoder(
-    checkpoint: &DecoderCheckpoint,
-    arguments: &RunArguments,
-    generation: &GenerationArguments,
-    isa: Isa,
-) -> Result<(Decoder, String)> {
-    let mut precision = match precision::asked(&arguments.precision, checkpoint)? {
-        Some(precision) => precision,
-        None => Precision::Plan(precision::default_plan(checkpoint)?),
-    };
-    if let (Precision::Plan(plan), Some(_)) = (&mut precision, generation.kv_budget) {
-        let layers = checkpoint.config.layers;
-        plan.cache
-            .get_or_insert_with(|| Arc::new(CachePlan::by_attention(layers)));
-    }
-    let decoder = Decoder::new(checkpoint, &precision, isa)?;
-    let decoder = match generation.kv_budget {
-        Some(budget) => decoder.bounded(budget).context("--kv-budget")?,
-        None => decoder,
-    };
-    Ok((decoder, precision::name(&precision)))
-}
-
-pub(super) fn settings(
-    checkpoint: &DecoderCheckpoint,
-    generation: &GenerationArguments,
-) -> Settings {
-    Settings {
-        max_new_tokens: generation.max_new_tokens,
-        sampling: Sampling {
-            temperature: generation.temperature,
-            top_k: generation.top_k,
-            top_p: generation.top_p,
-            repetition_penalty: generation.repetition_penalty,
-            seed: generation.seed,
-        },
-        stop: generation.stop.clone(),
-        ends: checkpoint.ends.clone(),
-    }
-}
-
-/// The tokens of a prompt; an empty one begins with the token that texts begin
-/// with.
-fn encode(checkpoint: &DecoderCheckpoint, text: &str) -> Result<Vec<u32>> {
-    let mut ids = checkpoint.tokenizer()?.encode(text)?.ids;
-    if let Some(begin) = checkpoint.begin
-        && (ids.is_empty() || checkpoint.adds_begin && ids[0] != begin)
-    {
-        ids.insert(0, begin);
-    }
-    if ids.is_empty() {
-        bail!("is empty, and the model has no token to begin a text with");
-    }
-    Ok(ids)
 }
 
 /// Shows a part of an answer at once.

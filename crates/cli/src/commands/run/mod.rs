@@ -13,18 +13,18 @@ use crate::args::RunCommandArguments;
 use crate::model;
 
 pub(crate) fn run(arguments: &RunCommandArguments, isa: Isa, json: bool) -> Result<()> {
-    let RunCommandArguments { run, generation } = arguments;
-    match model::open_any(&run.model)? {
-        AnyCheckpoint::Encoder(_) if generation.chat => bail!(
-            "--model {}: is an encoder, and --chat needs a decoder",
-            run.model.model
-        ),
-        AnyCheckpoint::Encoder(checkpoint) => texts::run(&checkpoint, run, isa, json),
-        AnyCheckpoint::Decoder(checkpoint) if generation.chat => {
-            chat::run(&checkpoint, run, generation, isa, json)
+    match model::open_any(&arguments.run.model)? {
+        AnyCheckpoint::Encoder(checkpoint) => {
+            let dialogue = arguments.dialogue.given();
+            if let Some(name) = dialogue.or(arguments.generation.given()) {
+                let model = &arguments.run.model.model;
+                bail!("--model {model}: is an encoder, and {name} needs a decoder");
+            }
+            texts::run(&checkpoint, &arguments.run, isa, json)
         }
-        AnyCheckpoint::Decoder(checkpoint) => {
-            generation::run(&checkpoint, run, generation, isa, json)
+        AnyCheckpoint::Decoder(checkpoint) if arguments.dialogue.chat => {
+            chat::run(&checkpoint, arguments, isa, json)
         }
+        AnyCheckpoint::Decoder(checkpoint) => generation::run(&checkpoint, arguments, isa, json),
     }
 }

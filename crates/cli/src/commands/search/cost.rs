@@ -190,6 +190,7 @@ impl<'a> Price<'a> {
                     id: index.to_string(),
                     tokens: input.tokens.clone(),
                     layers,
+                    generation: None,
                 },
             )?;
         }

@@ -2,7 +2,6 @@
 
 use dtatrans_kernels::vector;
 use dtatrans_precision::Bits;
-use dtatrans_precision::assignment::{Rule, assign};
 use dtatrans_precision::workload::rotation_block;
 use rayon::prelude::*;
 
@@ -33,7 +32,7 @@ impl PlannedLayers {
             Turns::new(rotary, structure.head_dim, positions)
         });
         for (index, layer) in self.layers.iter().enumerate() {
-            let bits = vec![self.bits_of_newest(index); tokens];
+            let bits = vec![self.plan.bits_of_newest(index); tokens];
             let norm = &layer.attention_norm;
             let seen = norm.enter(isa, structure.norms, states.to_vec());
             let input = by.quantize(seen, width, &bits, &layer.input);
@@ -57,21 +56,6 @@ impl PlannedLayers {
         for (cache, count) in sequences {
             cache.advance(*count);
         }
-    }
-
-    /// The bits at which a layer computes a protected token that comes alone.
-    fn bits_of_newest(&self, layer: usize) -> Bits {
-        let tiers = assign(
-            &[0.0],
-            Rule {
-                ratio: self.plan.layers()[layer],
-                protected: &[true],
-                protected_bits: self.plan.protected_bits,
-                gone: &[false],
-                round_to: 1,
-            },
-        );
-        tiers[0].operand().expect("a protected token is computed")
     }
 
     /// The heads' outputs side by side, one row per new token.

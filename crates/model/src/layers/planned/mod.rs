@@ -172,23 +172,25 @@ impl PlannedLayers {
     }
 
     /// As [`PlannedLayers::run`] on one text; gives all that caches need of it,
-    /// with what its tokens received under each of the decays.
+    /// with what its tokens received under each of the decays, and the records of the
+    /// layers, if they are asked for.
     pub(crate) fn read_text(
         &self,
         states: &mut Vec<f32>,
         text: &Encoding,
         decays: Vec<f32>,
+        with_trace: bool,
         after: impl FnMut(&[f32]),
-    ) -> Reading {
+    ) -> (Reading, Vec<trace::Layer>) {
         let mut sequences = self.sequences(states, &[text]);
         sequences[0].record.reading = Some(Reading {
             tokens: text.len(),
             decays,
             layers: Vec::new(),
         });
-        let mut records = self.run_sequences(states, sequences, false, after);
+        let mut records = self.run_sequences(states, sequences, with_trace, after);
         let record = records.pop().expect("one sequence ran");
-        record.reading.expect("just put there")
+        (record.reading.expect("just put there"), record.trace)
     }
 
     fn run_sequences(
