@@ -67,6 +67,12 @@ impl Isa {
         self.name() == "avx2"
     }
 
+    /// Whether this has the byte products of AVX-512 VNNI.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn has_vnni(self) -> bool {
+        self.0 == Level::Avx512
+    }
+
     /// Runs `body` compiled for this instruction set. Only what is inlined into
     /// it profits: `body` and all that it calls should be `#[inline(always)]`.
     #[inline(always)]

@@ -4,6 +4,9 @@
 //! Rows of 4-bit codes are packed: byte i of a row of d codes holds code i in its
 //! low half and code i + d/2 in its high half, each plus 8.
 
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
 use crate::Isa;
 
 /// The nibble that stands for 0.
@@ -15,6 +18,11 @@ const NIBBLE_ZERO: u8 = 8;
 /// If `rows` is not as long as `out` rows of the query's length.
 pub fn dots(isa: Isa, query: &[i8], rows: &[i8], out: &mut [i32]) {
     assert_eq!(rows.len(), out.len() * query.len());
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_vnni() && vnni::takes(query.len()) {
+        // SAFETY: the processor has it.
+        return unsafe { vnni::dots::<false>(query, as_bytes(rows), out) };
+    }
     isa.vectorise(
         #[inline(always)]
         || {
@@ -34,6 +42,11 @@ pub fn dots_packed(isa: Isa, query: &[i8], rows: &[u8], out: &mut [i32]) {
     let half = query.len() / 2;
     assert_eq!(query.len(), 2 * half);
     assert_eq!(rows.len(), out.len() * half);
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_vnni() && vnni::takes(query.len()) {
+        // SAFETY: the processor has it.
+        return unsafe { vnni::dots::<true>(query, rows, out) };
+    }
     isa.vectorise(
         #[inline(always)]
         || {
@@ -59,6 +72,11 @@ pub fn dots_packed(isa: Isa, query: &[i8], rows: &[u8], out: &mut [i32]) {
 /// If `rows` is not as long as `weights` rows of the length of `out`.
 pub fn mix(isa: Isa, weights: &[u8], rows: &[i8], out: &mut [i32]) {
     assert_eq!(rows.len(), weights.len() * out.len());
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_vnni() && vnni::takes(out.len()) {
+        // SAFETY: the processor has it.
+        return unsafe { vnni::mix::<false>(weights, as_bytes(rows), out) };
+    }
     isa.vectorise(
         #[inline(always)]
         || {
@@ -80,6 +98,11 @@ pub fn mix_packed(isa: Isa, weights: &[u8], rows: &[u8], out: &mut [i32]) {
     let half = out.len() / 2;
     assert_eq!(out.len(), 2 * half);
     assert_eq!(rows.len(), weights.len() * half);
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_vnni() && vnni::takes(out.len()) {
+        // SAFETY: the processor has it.
+        return unsafe { vnni::mix::<true>(weights, rows, out) };
+    }
     isa.vectorise(
         #[inline(always)]
         || {
@@ -121,6 +144,12 @@ pub fn unpack_nibbles(packed: &[u8]) -> impl Iterator<Item = i8> + '_ {
     low.chain(packed.iter().map(move |byte| code(byte >> 4)))
 }
 
+#[cfg(target_arch = "x86_64")]
+fn as_bytes(codes: &[i8]) -> &[u8] {
+    // SAFETY: a byte is a byte, signed or not.
+    unsafe { std::slice::from_raw_parts(codes.as_ptr().cast(), codes.len()) }
+}
+
 #[inline(always)]
 fn dot(a: &[i8], b: &[i8]) -> i32 {
     a.iter()
@@ -149,23 +178,37 @@ mod tests {
     #[test]
     fn every_instruction_set_multiplies_alike_and_packed_as_unpacked() {
         for isa in Isa::available() {
-            for (n, dim) in [(0, 8), (1, 2), (3, 64), (17, 80), (5, 34)] {
+            for (n, dim) in [
+                (0, 8),
+                (0, 64),
+                (1, 2),
+                (3, 64),
+                (17, 80),
+                (5, 34),
+                (9, 64),
+                (14, 192),
+            ] {
                 let query = codes(dim, 127, 2);
-                let rows = codes(n * dim, 7, 3);
+                let mut rows = codes(n * dim, 7, 3);
+                rows.iter_mut().step_by(5).for_each(|code| *code = -8);
                 let weights: Vec<u8> = (0..n).map(|j| (j * 91 % 256) as u8).collect();
                 let mut packed = vec![0; n * dim / 2];
                 for (row, packed) in rows.chunks(dim).zip(packed.chunks_mut(dim / 2)) {
                     pack_nibbles(row, packed);
                 }
-                let want_dots: Vec<i32> = rows.chunks(dim).map(|row| dot(&query, row)).collect();
-                let want_mix: Vec<i32> = (0..dim)
-                    .map(|c| {
+                let dots_of = |rows: &[i8]| -> Vec<i32> {
+                    rows.chunks(dim).map(|row| dot(&query, row)).collect()
+                };
+                let mix_of = |rows: &[i8]| -> Vec<i32> {
+                    let sum = |c: usize| {
                         let terms = weights.iter().zip(rows.chunks(dim));
                         terms
                             .map(|(&w, row)| i32::from(w) * i32::from(row[c]))
                             .sum()
-                    })
-                    .collect();
+                    };
+                    (0..dim).map(sum).collect()
+                };
+                let (want_dots, want_mix) = (dots_of(&rows), mix_of(&rows));
                 let (mut plain, mut narrow) = (vec![1; n], vec![1; n]);
                 dots(isa, &query, &rows, &mut plain);
                 dots_packed(isa, &query, &packed, &mut narrow);
@@ -182,6 +225,12 @@ mod tests {
                     (&want_mix, &want_mix),
                     "{isa:?} {n} {dim}"
                 );
+                let mut wide = codes(n * dim, 127, 5);
+                wide.iter_mut().step_by(3).for_each(|code| *code = -127);
+                let (mut sums, mut mixed) = (vec![0; n], vec![0; dim]);
+                dots(isa, &query, &wide, &mut sums);
+                mix(isa, &weights, &wide, &mut mixed);
+                assert_eq!((sums, mixed), (dots_of(&wide), mix_of(&wide)));
             }
         }
     }
