@@ -20,16 +20,17 @@ class Decoding:
     def __init__(self, evaluator):
         self.evaluator = evaluator
 
-    def measure(self, model, arguments, plans):
+    def measure(self, model, arguments, plans, seed=None):
         """What `dtatrans eval --against-f32` says of each plan, by name."""
-        keys = {name: self.key(model, arguments, plan) for name, plan in plans.items()}
+        seed = self.evaluator.seed if seed is None else seed
+        keys = {name: self.key(model, arguments, plan, seed) for name, plan in plans.items()}
         found = {name: self.recall(key) for name, key in keys.items()}
         missing = [name for name in plans if found[name] is None]
         if missing:
-            found |= self.run(model, arguments, {name: plans[name] for name in missing}, keys)
+            found |= self.run(model, arguments, {name: plans[name] for name in missing}, keys, seed)
         return found
 
-    def key(self, model, arguments, plan):
+    def key(self, model, arguments, plan, seed):
         evaluator = self.evaluator
         return files.digest_of(
             {
@@ -37,7 +38,7 @@ class Decoding:
                 "model": evaluator.models.identity(model),
                 "arguments": [files.digest(part) if hasattr(part, "read_bytes") else part for part in arguments],
                 "plan": plan.text(),
-                "seed": evaluator.seed,
+                "seed": seed,
             }
         )
 
@@ -50,7 +51,7 @@ class Decoding:
         except (FileNotFoundError, ValueError):
             return None
 
-    def run(self, model, arguments, plans, keys):
+    def run(self, model, arguments, plans, keys, seed):
         evaluator = self.evaluator
         options = []
         for name, plan in plans.items():
@@ -59,11 +60,16 @@ class Decoding:
             options += ["--plan", path]
         evaluator.progress.say(f"{model}, {' '.join(map(str, arguments))}: {len(plans)} plans")
         argument = evaluator.models.argument(model)
-        command = ["eval", "--model", argument, *arguments, *options, "--seed", evaluator.seed, "--against-f32"]
-        answers = [one for one in evaluator.program.objects(*command, progress=True) if one["plan"] != "f32"]
+        command = ["eval", "--model", argument, *arguments, *options, "--seed", seed, "--against-f32"]
+        answers = list(evaluator.program.objects(*command, progress=True))
+        exact = next((one for one in answers if one["plan"] == "f32"), {})
+        answers = [one for one in answers if one is not exact]
         found = {}
         for (name, _), answer in zip(plans.items(), answers, strict=True):
             answer["machine"] = evaluator.machine
+            # Plans that are asked for later find their own.
+            if "answered" in exact:
+                answer["answered_at_f32"] = exact["answered"]
             files.write(self.path(keys[name]), json.dumps(answer) + "\n")
             found[name] = answer
         return found

@@ -22,11 +22,15 @@ FIRST, NEWEST = 4, 64
 BUDGETS = {"half": None, "3/8": 0.375, "1/4": 0.25}
 
 # Sizes of a model's cache: layers, key-value heads, their width; and its contexts:
-# tokens read at once, tokens scored behind them.
+# tokens read at once, tokens scored behind them, and the most windows.
 MODELS = {
-    "smollm2": {"layers": 30, "heads": 3, "dim": 64, "contexts": [(496, 256), (992, 256), (1984, 256)]},
-    "gpt2-small-en": {"layers": 6, "heads": 4, "dim": 64, "contexts": [(496, 32), (992, 32)]},
+    "smollm2": {"layers": 30, "heads": 3, "dim": 64, "contexts": [(992, 256, 64), (1984, 256, 32), (496, 256, 32)]},
+    "gpt2-small-en": {"layers": 6, "heads": 4, "dim": 64, "contexts": [(992, 32, 512), (496, 32, 512)]},
 }
+
+# Prompts of the retrieval check: so many draws of so many each, which are kept apart
+# so that a study that is stopped goes on.
+DRAWS, PROMPTS = 4, 100
 
 # Texts of each model, below the data folder or the model's own, and which half.
 TEXTS = {"smollm2": "wikitext2/valid.txt", "gpt2-small-en": "heldout.txt"}
@@ -54,8 +58,8 @@ def run(study):
         if model != "smollm2" and not study.has_model(model):
             study.warn(f"{model}: no folder of that name among the models: left out")
             continue
-        for context, score in study.few(MODELS[model]["contexts"], MODELS[model]["contexts"][0]):
-            rows += perplexity(study, decoding, model, context, score)
+        for context, score, windows in study.few(MODELS[model]["contexts"], MODELS[model]["contexts"][0]):
+            rows += perplexity(study, decoding, model, context, score, windows)
     rows += retrieval(study, decoding, "smollm2")
     return Findings(
         title="Caches that shrink",
@@ -159,11 +163,11 @@ def text_of(study, model):
     return study.evaluator.texts.file(TEXTS[model])
 
 
-def perplexity(study, decoding, model, context, score):
+def perplexity(study, decoding, model, context, score, windows):
     compared = policies(model, context + score - 1, chosen_plans(study, model))
-    windows = ["--windows", "2"] if study.quick else []
     arguments = ["--task", "lm", "--data", text_of(study, model), "--part", "reporting"]
-    arguments += ["--context", str(context), "--score", str(8 if study.quick else score), *windows]
+    arguments += ["--context", str(context), "--score", str(8 if study.quick else score)]
+    arguments += ["--windows", str(2 if study.quick else windows)]
     study.splits[f"{model}, reporting: second half of {TEXTS[model]}"] = None
     found = decoding.measure(model, arguments, compared)
     study.machines |= {one["machine"] for one in found.values()}
@@ -194,26 +198,32 @@ def perplexity(study, decoding, model, context, score):
 
 def retrieval(study, decoding, model):
     arguments = ["--task", "needle", "--data", text_of(study, model), "--part", "reporting"]
-    arguments += ["--prompts", "2", "--most-tokens", "1200"] if study.quick else []
+    arguments += ["--prompts", "2", "--most-tokens", "1200"] if study.quick else ["--prompts", str(PROMPTS)]
     compared = policies(model, 1000, chosen_plans(study, model))
-    found = decoding.measure(model, arguments, compared)
+    draws = range(1 if study.quick else DRAWS)
+    parts = [decoding.measure(model, arguments, compared, study.evaluator.seed + draw) for draw in draws]
+    found = {name: [part[name] for part in parts] for name in compared}
 
     def points(pairs):
         return 100 * sum(own - other for own, other in pairs) / len(pairs)
 
     rows = []
-    for (budget, policy, bits), one in found.items():
-        against = one["against_f32"]
-        interval = against["difference"]
+    def answered(parts):
+        return [right for part in parts for right in part["answered"]]
+
+    for (budget, policy, bits), own in found.items():
+        exact = [right for part in own for right in part["answered_at_f32"]]
+        difference, low, high = paired(answered(own), exact, points, study.evaluator.seed)
         row = {
-            "model": model, "context": round(one["tokens_mean"]), "budget": budget, "policy": policy, "bits": bits,
-            "measure": "answered", "n": one["n"], "f32": round(against["f32"], 2), "value": round(one["value"], 2),
-            "change": round(interval["difference"], 2), "change_low": round(interval["low"], 2),
-            "change_high": round(interval["high"], 2),
+            "model": model, "context": round(sum(part["tokens_mean"] for part in own) / len(own)),
+            "budget": budget, "policy": policy, "bits": bits, "measure": "answered", "n": len(exact),
+            "f32": round(100 * sum(exact) / len(exact), 2),
+            "value": round(100 * sum(answered(own)) / len(exact), 2), "change": round(difference, 2),
+            "change_low": round(low, 2), "change_high": round(high, 2),
         }  # fmt: skip
         ours = found.get((budget, "tiers", None))
         if ours and policy != "tiers":
-            row |= compared_with([one["answered"], ours["answered"]], points, study.evaluator.seed)
+            row |= compared_with([answered(own), answered(ours)], points, study.evaluator.seed)
         rows.append(row)
     return rows
 

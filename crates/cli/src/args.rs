@@ -428,6 +428,11 @@ pub(crate) struct EvalArguments {
     /// For needle: the most tokens of a prompt [default: 4000]
     #[arg(long, value_name = "N")]
     pub(crate) most_tokens: Option<usize>,
+
+    /// For needle: write the prompts here, for other programs: one JSON object a line with the
+    /// tokens (`ids`), what the answer must begin with (`answer`) and `depth`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_prompts: Option<PathBuf>,
 }
 
 /// What to compute in, one run each.

@@ -308,9 +308,22 @@ fn caches_are_compared_and_searched() {
         "--most-tokens",
         "120",
     ];
-    let reports = eval(&[&needle[..], &plans].concat());
+    let saved = folder.path().join("prompts.jsonl");
+    let save = ["--save-prompts", saved.to_str().unwrap()];
+    let reports = eval(&[&needle[..], &plans, &save].concat());
     assert_eq!(reports.len(), 3);
     assert_eq!(reports[0]["plan"], "f32");
+    let prompts = std::fs::read_to_string(&saved).unwrap();
+    let prompts: Vec<Value> = prompts
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(prompts.len(), 2);
+    assert_eq!(prompts[1]["answer"].as_str().unwrap().len(), 5);
+    assert_eq!(
+        prompts[1]["ids"].as_array().unwrap().len() as u64,
+        reports[0]["tokens"][1].as_u64().unwrap()
+    );
     for report in &reports {
         assert_eq!(report["answered"].as_array().unwrap().len(), 2);
         let tokens = report["tokens"][0].as_u64().unwrap();

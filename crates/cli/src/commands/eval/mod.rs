@@ -136,17 +136,30 @@ pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
 /// That options of one task are not given for another.
 fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
     for (option, given, task) in [
-        ("--context", arguments.context, TaskArgument::Lm),
-        ("--windows", arguments.windows, TaskArgument::Lm),
-        ("--prompts", arguments.prompts, TaskArgument::Needle),
+        ("--context", arguments.context.is_some(), TaskArgument::Lm),
+        ("--windows", arguments.windows.is_some(), TaskArgument::Lm),
         (
-            "--least-tokens",
-            arguments.least_tokens,
+            "--prompts",
+            arguments.prompts.is_some(),
             TaskArgument::Needle,
         ),
-        ("--most-tokens", arguments.most_tokens, TaskArgument::Needle),
+        (
+            "--least-tokens",
+            arguments.least_tokens.is_some(),
+            TaskArgument::Needle,
+        ),
+        (
+            "--most-tokens",
+            arguments.most_tokens.is_some(),
+            TaskArgument::Needle,
+        ),
+        (
+            "--save-prompts",
+            arguments.save_prompts.is_some(),
+            TaskArgument::Needle,
+        ),
     ] {
-        if given.is_some() && arguments.task != task {
+        if given && arguments.task != task {
             let (task, own) = (task.name(), arguments.task.name());
             let message = format!("{option} is for --task {task}, not for {own}");
             return Err((ErrorKind::ArgumentConflict, message));

@@ -9,6 +9,7 @@ use dtatrans_model::{Decoder, Precision};
 use dtatrans_tasks::bootstrap::{self, BootstrapOptions, Interval};
 use dtatrans_tasks::needle::{self, Options};
 use serde::Serialize;
+use serde_json::json;
 
 use super::decoders::{self, Subject, Together};
 use crate::args::EvalArguments;
@@ -66,6 +67,16 @@ pub(super) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
     };
     let text = decoders::part(&text, arguments.files.part);
     let prompts = needle::prompts(text, tokenizer, &options)?;
+    if let Some(file) = &arguments.save_prompts {
+        output::write_file(file, |out| {
+            for prompt in &prompts {
+                let needle::Prompt { ids, answer, depth } = prompt;
+                let prompt = json!({"ids": ids, "answer": answer, "depth": depth});
+                output::write_json_line(out, &prompt)?;
+            }
+            Ok(())
+        })?;
+    }
     let tokens: Vec<usize> = prompts.iter().map(|prompt| prompt.ids.len()).collect();
     let mut groups = decoders::group(precisions, checkpoint.config.layers);
     if arguments.against_f32 {
