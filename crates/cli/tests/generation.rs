@@ -440,6 +440,21 @@ fn caches_are_compared_and_searched() {
             failure(&[&[command, "--model", "smollm2", "--data", data], more].concat());
         assert!(got == code && error.contains(what), "{more:?}: {error}");
     }
+
+    // The tiers of the tokens that are read at once.
+    let cost = ["--cost", "element-cycles", "--scope", "encoder"];
+    let found = run(&[&search[..], &cost].concat());
+    let found: Value = serde_json::from_str(&stdout(&found)).unwrap();
+    let chosen = &found["strategies"][0]["chosen"];
+    let saved = chosen["encoder_saved"].as_f64().unwrap();
+    assert_eq!(chosen["cost"].as_f64().unwrap(), 1.0 - saved);
+    assert!(saved >= 0.3, "{saved}");
+    let (code, error) = failure(&[&search[..], &["--cost", "energy"]].concat());
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("must be cache-bytes or element-cycles"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -101,15 +101,6 @@ impl CacheSpace {
         &self.template
     }
 
-    /// The varied keys, with a candidate's values.
-    pub fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
-        let first = self.first_key();
-        let genes = self.genes[first..].iter().zip(&candidate.0[first..]);
-        genes
-            .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
-            .collect()
-    }
-
     /// Every cache whose keys other than the shares a candidate may have: what a
     /// reading must serve.
     pub fn caches(&self) -> Vec<Arc<CachePlan>> {
@@ -194,6 +185,15 @@ impl Space for CacheSpace {
     /// Where most tokens are gone, and halfway to there.
     fn probes(&self) -> &'static [&'static [f64]] {
         &[&[0.5, 0.7, 0.9], &[0.5, 0.9], &[0.9]]
+    }
+
+    /// The varied keys, with a candidate's values.
+    fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
+        let first = self.first_key();
+        let genes = self.genes[first..].iter().zip(&candidate.0[first..]);
+        genes
+            .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
+            .collect()
     }
 
     /// The plan, without a name.

@@ -109,16 +109,6 @@ impl PlanSpace {
         &self.template_plan
     }
 
-    /// The keys of the plan's file that are varied, with a candidate's values.
-    pub fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
-        let levels = &candidate.0[self.first_key()..];
-        let genes = self.genes[self.first_key()..].iter();
-        genes
-            .zip(levels)
-            .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
-            .collect()
-    }
-
     /// Whether some plan needs a calibration.
     pub fn may_need_calibration(&self) -> bool {
         let calibrated =
@@ -268,6 +258,16 @@ impl Space for PlanSpace {
         anchors.extend(self.template_candidate());
         anchors.push(middle);
         anchors
+    }
+
+    /// The keys of the plan's file that are varied, with a candidate's values.
+    fn keys(&self, candidate: &Candidate) -> Vec<(String, String)> {
+        let levels = &candidate.0[self.first_key()..];
+        let genes = self.genes[self.first_key()..].iter();
+        genes
+            .zip(levels)
+            .map(|(gene, &level)| (gene.name.clone(), gene.levels[usize::from(level)].clone()))
+            .collect()
     }
 
     /// The plan, without a name.

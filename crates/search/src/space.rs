@@ -77,6 +77,9 @@ pub trait Space {
         &[&[0.2, 0.5, 0.8], &[0.3, 0.7], &[0.5]]
     }
 
+    /// What a candidate chooses besides shares, for people: names and values.
+    fn keys(&self, candidate: &Candidate) -> Vec<(String, String)>;
+
     /// The point of a candidate.
     fn decode(&self, candidate: &Candidate) -> Self::Point;
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use dtatrans_model::decoder::{Context, Extension, Reading};
 use dtatrans_model::{Decoder, ModelError};
+use dtatrans_precision::Tier;
 use dtatrans_precision::cache::CachePlan;
 use rayon::prelude::*;
 
@@ -267,6 +268,32 @@ impl<'a> Beginnings<'a> {
         }
         self.windows.push(window);
         Ok(())
+    }
+
+    /// The same windows read by another decoder, compared with the same states at f32.
+    ///
+    /// # Errors
+    /// As [`step_by_step`].
+    pub fn again(
+        &self,
+        decoder: &Decoder,
+        caches: &[Arc<CachePlan>],
+    ) -> std::result::Result<Beginnings<'a>, ModelError> {
+        let mut beginnings = Beginnings::none(self.context);
+        for window in &self.windows {
+            beginnings.add(decoder, caches, window, None)?;
+        }
+        beginnings.known.clone_from(&self.known);
+        Ok(beginnings)
+    }
+
+    /// The tiers at which the tokens of each beginning were computed, by layer; none
+    /// where it was not read for caches.
+    pub fn tiers(&self) -> impl Iterator<Item = &[Vec<Tier>]> {
+        self.starts.iter().filter_map(|start| match start {
+            Start::Context(_) => None,
+            Start::Reading(reading) => Some(reading.tiers()),
+        })
     }
 
     /// Reads and scores the others one by one; gives one result for each way to

@@ -30,13 +30,22 @@ pub struct Work {
 impl Work {
     /// Adds up what the outputs of a run under `plan` spent.
     pub fn of(shape: &ModelShape, plan: &Plan, outputs: &[Output]) -> Work {
+        Work::of_tiers(shape, plan, outputs.iter().map(|output| &output.tiers[..]))
+    }
+
+    /// Adds up what inputs spent whose tokens had these tiers, by layer, under `plan`.
+    pub fn of_tiers<'a>(
+        shape: &ModelShape,
+        plan: &Plan,
+        inputs: impl Iterator<Item = &'a [Vec<Tier>]>,
+    ) -> Work {
         let mut counts = vec![[0usize; 3]; shape.layers];
         let (mut spent, mut dense) = (ElementCycles::default(), ElementCycles::default());
-        for output in outputs {
-            spent.add(Workload::under_plan(shape, plan, &output.tiers).element_cycles());
-            let tokens = output.tiers.first().map_or(0, Vec::len);
+        for tiers in inputs {
+            spent.add(Workload::under_plan(shape, plan, tiers).element_cycles());
+            let tokens = tiers.first().map_or(0, Vec::len);
             dense.add(Workload::dense(shape, tokens, Bits::Eight).element_cycles());
-            for (counts, tiers) in counts.iter_mut().zip(&output.tiers) {
+            for (counts, tiers) in counts.iter_mut().zip(tiers) {
                 for tier in tiers {
                     counts[match tier {
                         Tier::Eight => 0,

@@ -62,7 +62,8 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "N")]
     pub(crate) windows: Option<usize>,
 
-    /// The part of the model whose cost counts [default: attention; cpu-time: all of it]
+    /// The part of the model whose cost counts [default: attention; cpu-time: all of
+    /// it]
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) scope: Option<ScopeArgument>,
 

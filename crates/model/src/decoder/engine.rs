@@ -97,6 +97,13 @@ pub struct FullCache {
 #[derive(Clone)]
 pub struct Reading(layers::Reading);
 
+impl Reading {
+    /// By layer: the tier at which each token was computed.
+    pub fn tiers(&self) -> &[Vec<Tier>] {
+        &self.0.tiers
+    }
+}
+
 /// Tokens that go behind those of a context.
 pub struct Extension<'a> {
     /// The context that grows.

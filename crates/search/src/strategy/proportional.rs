@@ -32,7 +32,7 @@ struct Effect {
 }
 
 /// The candidates in their order; none without a budget of cost. They depend on the
-/// opening's evaluations alone.
+/// opening's evaluations and their own.
 pub(super) fn candidates(state: &State, opening: usize) -> Vec<Candidate> {
     let Budget::Cost(budget) = state.options.budget else {
         return Vec::new();
@@ -52,7 +52,7 @@ pub(super) fn candidates(state: &State, opening: usize) -> Vec<Candidate> {
         return Vec::new();
     }
     let whole = cost_of_nothing(state, opening, &effects);
-    let with_power = |power: f64| {
+    let with_power = |power: f64, aim: f64| {
         let kept = |effect: &Effect, factor: f64| {
             (factor * (effect.harm / most).max(LEAST).powf(power)).min(1.0)
         };
@@ -66,7 +66,7 @@ pub(super) fn candidates(state: &State, opening: usize) -> Vec<Candidate> {
         let (mut low, mut high) = (0.0, LEAST.powf(-power));
         for _ in 0..HALVINGS {
             let middle = (low + high) / 2.0;
-            match cost(middle) > AIM * budget {
+            match cost(middle) > aim {
                 true => high = middle,
                 false => low = middle,
             }
@@ -78,7 +78,21 @@ pub(super) fn candidates(state: &State, opening: usize) -> Vec<Candidate> {
         }
         (state.canonical)(candidate)
     };
-    POWERS.map(with_power).to_vec()
+    let aim = AIM * budget;
+    let first = POWERS.map(|power| with_power(power, aim)).to_vec();
+    // Once more, by what these turned out to cost.
+    let again: Option<Vec<Candidate>> = POWERS
+        .iter()
+        .zip(&first)
+        .map(|(&power, candidate)| {
+            let found = state.history.iter().find(|e| e.candidate == *candidate)?;
+            Some(with_power(power, aim * aim / found.evaluation.cost))
+        })
+        .collect();
+    first
+        .into_iter()
+        .chain(again.into_iter().flatten())
+        .collect()
 }
 
 /// What it costs to save nothing, such that the genes' savings together give what the

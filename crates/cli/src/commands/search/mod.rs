@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &SearchArguments, isa: Isa, json: bool) -> Result<(
             calibrator.fit(&mut plan)?;
             study.evaluate(price, &plan)
         })?;
-        found.push(Found::of(&search, |candidate| space.keys(candidate)));
+        found.push(Found::of(&search));
     }
     for found in &mut found {
         if let Some(plan) = found.chosen_mut() {

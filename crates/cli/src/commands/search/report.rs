@@ -5,9 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use dtatrans_precision::Plan;
-use dtatrans_search::{
-    Candidate, Estimate, Evaluated, Evaluation, Search, Space, estimates, pareto,
-};
+use dtatrans_search::{Estimate, Evaluated, Evaluation, Search, Space, estimates, pareto};
 use serde::Serialize;
 
 use crate::args::SearchArguments;
@@ -127,10 +125,7 @@ impl Validated {
 }
 
 impl Found {
-    pub(super) fn of(
-        search: &Search<impl Space<Point = Plan>>,
-        keys: impl Fn(&Candidate) -> Vec<(String, String)>,
-    ) -> Found {
+    pub(super) fn of(search: &Search<impl Space<Point = Plan>>) -> Found {
         let history = search.history();
         let estimates = estimates(history, search.options().margin);
         let points: Vec<(f64, f64)> = history
@@ -143,7 +138,7 @@ impl Found {
             let plan = search.space().decode(&evaluated.candidate);
             Row::new(
                 plan,
-                keys(&evaluated.candidate),
+                search.space().keys(&evaluated.candidate),
                 evaluated,
                 estimates[index],
             )

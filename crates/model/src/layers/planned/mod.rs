@@ -187,10 +187,13 @@ impl PlannedLayers {
             tokens: text.len(),
             decays,
             layers: Vec::new(),
+            tiers: Vec::new(),
         });
         let mut records = self.run_sequences(states, sequences, with_trace, after);
         let record = records.pop().expect("one sequence ran");
-        (record.reading.expect("just put there"), record.trace)
+        let mut reading = record.reading.expect("just put there");
+        reading.tiers = record.tiers;
+        (reading, record.trace)
     }
 
     fn run_sequences(

@@ -1,6 +1,6 @@
 //! Keys and values on their way into caches.
 
-use dtatrans_precision::Bits;
+use dtatrans_precision::{Bits, Tier};
 
 use super::slots::{Row, mean};
 
@@ -41,6 +41,8 @@ pub(crate) struct Reading {
     /// How the weights of queries may fall from one to the next.
     pub(in crate::layers::planned) decays: Vec<f32>,
     pub(in crate::layers::planned) layers: Vec<LayerReading>,
+    /// By layer: the tier at which each token was computed.
+    pub(crate) tiers: Vec<Vec<Tier>>,
 }
 
 #[derive(Clone)]

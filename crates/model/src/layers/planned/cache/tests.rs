@@ -361,6 +361,7 @@ fn a_text_read_at_once_shares_out_the_tiers_by_rank() {
         tokens: 50,
         decays: vec![plan.decay()],
         layers: vec![layer; LAYERS],
+        tiers: Vec::new(),
     };
     let mut cache = TieredCache::new(&plan, &structure());
     cache.fill(&reading, |_| by());
