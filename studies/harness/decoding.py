@@ -56,17 +56,18 @@ class Decoding:
         options = []
         for name, plan in plans.items():
             path = evaluator.cache / "plans" / f"{keys[name]}.toml"
-            files.write(path, plan.text())
+            # Plans that are read together answer together, in whatever order.
+            files.write(path, f'name = "{keys[name]}"\n' + plan.text())
             options += ["--plan", path]
         evaluator.progress.say(f"{model}, {' '.join(map(str, arguments))}: {len(plans)} plans")
         argument = evaluator.models.argument(model)
         command = ["eval", "--model", argument, *arguments, *options, "--seed", seed, "--against-f32"]
         answers = list(evaluator.program.objects(*command, progress=True))
         exact = next((one for one in answers if one["plan"] == "f32"), {})
-        answers = [one for one in answers if one is not exact]
+        answers = {one["plan"]: one for one in answers if one is not exact}
         found = {}
-        for (name, _), answer in zip(plans.items(), answers, strict=True):
-            answer["machine"] = evaluator.machine
+        for name in plans:
+            answer = answers[keys[name]] | {"machine": evaluator.machine}
             # Plans that are asked for later find their own.
             if "answered" in exact:
                 answer["answered_at_f32"] = exact["answered"]

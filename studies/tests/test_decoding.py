@@ -4,9 +4,10 @@ import math
 import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 from harness import plans
-from harness.decoding import paired
+from harness.decoding import Decoding, paired
 from questions import gpt2
 
 
@@ -38,6 +39,42 @@ class Policies(unittest.TestCase):
             again = plans.Plan.read(path)
         self.assertEqual(again.text(), plan.text())
         self.assertEqual(again.cache, plan.cache)
+
+
+class Answers(unittest.TestCase):
+    def test_plans_get_their_own_answers_in_whatever_order(self):
+        with TemporaryDirectory() as folder:
+            evaluator = FakeEvaluator(Path(folder))
+            decoding = Decoding(evaluator)
+            compared = {bits: gpt2.plan("smollm2", gpt2.uniform(bits)) for bits in (100, 200, 300)}
+            found = decoding.measure("smollm2", ["--task", "needle"], compared, seed=3)
+            for bits, answer in found.items():
+                self.assertIn(f"r8 = {gpt2.protected(bits)}", answer["text"])
+                self.assertEqual(answer["answered_at_f32"], [True, False])
+            self.assertEqual(evaluator.program.runs, 1)
+            self.assertEqual(decoding.measure("smollm2", ["--task", "needle"], compared, seed=3), found)
+            self.assertEqual(evaluator.program.runs, 1)
+
+
+class FakeEvaluator:
+    """One whose program answers plans backwards."""
+
+    def __init__(self, cache):
+        self.cache, self.seed, self.machine = cache, 0, "here"
+        self.program = FakeProgram()
+        self.models = SimpleNamespace(identity=str, argument=str)
+        self.progress = SimpleNamespace(say=str)
+
+
+class FakeProgram:
+    identity, runs = "1", 0
+
+    def objects(self, *command, progress):
+        self.runs += 1
+        files = [Path(command[i + 1]) for i, part in enumerate(command) if part == "--plan"]
+        yield {"plan": "f32", "answered": [True, False]}
+        for path in reversed(files):
+            yield {"plan": path.stem, "text": path.read_text()}
 
 
 class Paired(unittest.TestCase):

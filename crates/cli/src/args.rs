@@ -53,7 +53,7 @@ pub(crate) enum Command {
         dtatrans run --model smollm2 'Gravity is explained to a child as follows:'\n  \
         dtatrans run --model smollm2 --chat --temperature 0.7 --top-p 0.9\n\n\
         Without --plan or --bits the model runs under its default plan: plans/minilm.toml for \
-        `minilm`, 8 bits for other models. With --json each text gives one \
+        `minilm`, plans/smollm2.toml for `smollm2`, 8 bits for other models. With --json each text gives one \
         object a line. A decoder stops at the end that it makes itself, at a stop text, after --max-new-tokens, \
         or when its context is full: prompt and answer together have at most as many tokens as \
         the model has positions.")]

@@ -14,6 +14,9 @@ use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
 const MINILM: &str = include_str!("../../../plans/minilm.toml");
 const MINILM_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm.safetensors");
 
+/// The plan that ships for SmolLM2-135M-Instruct.
+const SMOLLM2: &str = include_str!("../../../plans/smollm2.toml");
+
 /// What a precision depends on of a model.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
@@ -52,6 +55,9 @@ pub(crate) fn default_plan<'a>(model: impl Into<Target<'a>>) -> Result<Plan> {
         let calibration = calibration::from_bytes(MINILM_CALIBRATION, file)?;
         plan.parameters = Some(Arc::new(calibration));
         return Ok(plan);
+    }
+    if model.name == "smollm2" {
+        return Ok(Plan::from_toml(SMOLLM2)?);
     }
     Ok(match model.decodes {
         true => decoder_plan(model.layers),

@@ -207,10 +207,10 @@ fn a_bad_plan_is_refused_with_file_and_field() {
 fn a_bad_trace_is_refused_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.jsonl");
-    let version_2 = br#"{"format":"dtatrans-trace","version":2}"#;
+    let version_3 = br#"{"format":"dtatrans-trace","version":3}"#;
     for (bytes, want) in [
         (&b""[..], "is empty"),
-        (version_2, "version 2"),
+        (version_3, "version 3"),
         (b"not json\n", "line 1"),
         (b"{}\n", "line 1: missing field `format`"),
         (b"\xff\n", "line 1: is not UTF-8"),

@@ -540,7 +540,7 @@ fn a_trace_of_a_generation_says_what_became_of_the_cache() {
     let mut kept = Vec::new();
     while let Some(layers) = replay.step() {
         let sets: Vec<_> = layers.iter().flatten().collect();
-        assert_eq!(sets.len(), 30);
+        assert_eq!(sets.len(), 30 * 3);
         let count = |tier| {
             let counts = sets
                 .iter()
