@@ -24,7 +24,7 @@ BUDGETS = {"half": None, "3/8": 0.375, "1/4": 0.25}
 # Sizes of a model's cache: layers, key-value heads, their width; and its contexts:
 # tokens read at once, tokens scored behind them, and the most windows.
 MODELS = {
-    "smollm2": {"layers": 30, "heads": 3, "dim": 64, "contexts": [(992, 256, 64), (1984, 256, 32), (496, 256, 32)]},
+    "smollm2": {"layers": 30, "heads": 3, "dim": 64, "contexts": [(992, 256, 64), (496, 256, 32), (1984, 256, 32)]},
     "gpt2-small-en": {"layers": 6, "heads": 4, "dim": 64, "contexts": [(992, 32, 512), (496, 32, 512)]},
 }
 
