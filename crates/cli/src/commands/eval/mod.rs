@@ -135,29 +135,14 @@ pub(crate) fn run(arguments: &EvalArguments, isa: Isa, json: bool) -> Result<()>
 
 /// That options of one task are not given for another.
 fn check(arguments: &EvalArguments) -> Result<(), (ErrorKind, String)> {
+    let (lm, needle) = (TaskArgument::Lm, TaskArgument::Needle);
     for (option, given, task) in [
-        ("--context", arguments.context.is_some(), TaskArgument::Lm),
-        ("--windows", arguments.windows.is_some(), TaskArgument::Lm),
-        (
-            "--prompts",
-            arguments.prompts.is_some(),
-            TaskArgument::Needle,
-        ),
-        (
-            "--least-tokens",
-            arguments.least_tokens.is_some(),
-            TaskArgument::Needle,
-        ),
-        (
-            "--most-tokens",
-            arguments.most_tokens.is_some(),
-            TaskArgument::Needle,
-        ),
-        (
-            "--save-prompts",
-            arguments.save_prompts.is_some(),
-            TaskArgument::Needle,
-        ),
+        ("--context", arguments.context.is_some(), lm),
+        ("--windows", arguments.windows.is_some(), lm),
+        ("--prompts", arguments.prompts.is_some(), needle),
+        ("--least-tokens", arguments.least_tokens.is_some(), needle),
+        ("--most-tokens", arguments.most_tokens.is_some(), needle),
+        ("--save-prompts", arguments.save_prompts.is_some(), needle),
     ] {
         if given && arguments.task != task {
             let (task, own) = (task.name(), arguments.task.name());
