@@ -8,6 +8,7 @@
 //! against the exact recurrence).
 
 mod order;
+pub mod wavefront;
 
 use dtatrans_precision::Tier;
 use dtatrans_precision::trace::{Header, Input};
