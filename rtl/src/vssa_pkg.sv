@@ -1,4 +1,4 @@
-// What travels through the variable-speed array.
+// What travels through the arrays.
 package vssa_pkg;
 
   // An operand: a code of 4 or 8 bits and how to read it. A code of 4 bits
@@ -15,6 +15,13 @@ package vssa_pkg;
     logic unsign;    // codes without a sign: attention probabilities
     operand_t operand;
   } row_operand_t;
+
+  // An operand of a row of the plain array.
+  typedef struct packed {
+    logic last;
+    logic unsign;
+    logic [7:0] code;
+  } plain_row_t;
 
   // Bits of a sum. 127 x 127 x 768 needs 25, and 255 x 127 x 65,536 needs 32.
   localparam int SumBits = 32;

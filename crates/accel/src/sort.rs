@@ -6,43 +6,53 @@ use crate::AccelError;
 use crate::energy::{Action, Actions, Part};
 use crate::machine::check;
 
-/// A two-level top-k unit: it finds the thresholds of both tiers by radix
-/// selection and emits the tokens grouped by tier.
-///
-/// Our decision until it exists in RTL: a pass over n scores takes
-/// ceil(n / per_cycle) + latency cycles, as a pass of SpAtten's engine does
-/// (HPCA 2021, section IV-B: ceil(n/16) + 3); 16-bit scores need four passes of
-/// 4 bits each, which serve both thresholds, and one pass emits.
+/// The two-level top-k unit of `rtl/src/topk.sv`: it finds the thresholds of both
+/// tiers digit by digit, a pass over the scores each, and tells each token's tier
+/// and place in one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sorter {
-    /// Scores compared per cycle.
-    pub per_cycle: u64,
-    /// Passes over the scores.
-    pub passes: u64,
-    /// Latency of one pass, in cycles.
-    pub latency_cycles: u64,
+    /// Scores that it reads in a cycle.
+    pub lanes: u64,
+    /// Width of a score.
+    pub score_bits: u64,
+    /// Bits of a threshold that a pass finds; they divide those of a score.
+    pub digit_bits: u64,
 }
 
 impl Sorter {
     pub(crate) fn check(&self) -> Result<(), AccelError> {
-        check::between("sort.per_cycle", self.per_cycle, 1, 1 << 12)?;
-        check::between("sort.passes", self.passes, 1, 1 << 8)?;
-        check::between("sort.latency_cycles", self.latency_cycles, 0, 1 << 12)
+        check::between("sort.lanes", self.lanes, 1, 1 << 8)?;
+        check::between("sort.score_bits", self.score_bits, 1, 32)?;
+        check::between("sort.digit_bits", self.digit_bits, 1, 8)?;
+        match self.score_bits.is_multiple_of(self.digit_bits) {
+            true => Ok(()),
+            false => Err(check::refuse(
+                "sort.score_bits",
+                self.score_bits,
+                &format!("a multiple of sort.digit_bits, {}", self.digit_bits),
+            )),
+        }
     }
 
-    /// Cycles that ranking `tokens` tokens takes.
+    fn passes(&self) -> u64 {
+        self.score_bits / self.digit_bits
+    }
+
+    /// Cycles that ranking `tokens` tokens takes: the co-simulation holds the RTL
+    /// against them.
     pub fn cycles(&self, tokens: u64) -> u64 {
         if tokens == 0 {
             return 0;
         }
-        self.passes * (tokens.div_ceil(self.per_cycle) + self.latency_cycles)
+        let words = tokens.div_ceil(self.lanes);
+        self.passes() * (words + 2) + words + 3
     }
 
     /// What ranking `tokens` tokens does: in each pass every score is read into
     /// a register and compared.
     pub(crate) fn count(&self, tokens: u64, actions: &mut Actions) {
-        let scores = self.passes * tokens;
+        let scores = (self.passes() + 1) * tokens;
         actions.count(Part::Sort, Action::Compare32, scores);
         actions.count(Part::Sort, Action::RegisterBit, 32 * scores);
     }

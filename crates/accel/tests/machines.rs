@@ -138,7 +138,18 @@ fn values_that_cannot_be_are_refused_by_key() {
             "softmax_per_cycle = 0",
             "vector.softmax_per_cycle",
         ),
-        ("vssa-512", "passes = 5", "passes = 0", "sort.passes"),
+        (
+            "vssa-512",
+            "digit_bits = 4",
+            "digit_bits = 0",
+            "sort.digit_bits",
+        ),
+        (
+            "vssa-512",
+            "digit_bits = 4",
+            "digit_bits = 5",
+            "sort.score_bits",
+        ),
         (
             "systolic-128",
             "columns = 16",

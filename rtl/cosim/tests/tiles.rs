@@ -6,7 +6,7 @@
 //! come late on both sides.
 
 use dtatrans_accel::vssa::wavefront::{Arrivals, Nibbles, Tile, Wavefront};
-use dtatrans_cosim::{ARRAYS, Kind, Operand};
+use dtatrans_cosim::array::{ARRAYS, Kind, Operand};
 
 /// Cycles that each kind of array runs at least; all kinds together a million.
 const CYCLES: i64 = 170_000;

@@ -1,0 +1,31 @@
+// plain_array behind C functions; ROWS and COLUMNS are its size.
+#include "module.h"
+
+extern "C" {
+
+void* JOIN(MODEL, _new)(int seed) {
+    auto module = std::make_unique<Module>(seed);
+    module->model->valid = 0;
+    module->reset();
+    return module.release();
+}
+
+// One cycle: a step whose codes enter, where `valid`; sums leave where `left` says.
+void JOIN(MODEL, _cycle)(void* array, uint8_t valid, uint8_t last, uint8_t unsign, const uint8_t* rows,
+                         const uint8_t* columns, uint8_t* left, int32_t* sums) {
+    auto& module = *static_cast<Module*>(array);
+    MODEL& model = *module.model;
+    model.valid = valid;
+    model.last = last;
+    model.unsign = unsign;
+    for (unsigned row = 0; row < ROWS; ++row) put(&model.row_code, row, 8, rows[row]);
+    for (unsigned column = 0; column < COLUMNS; ++column) put(&model.column_code, column, 8, columns[column]);
+    model.eval();
+    for (unsigned column = 0; column < COLUMNS; ++column) {
+        left[column] = static_cast<uint8_t>(get(&model.sum_valid, column, 1));
+        sums[column] = static_cast<int32_t>(get(&model.sum, column, 32));
+    }
+    module.edge();
+}
+
+}  // extern "C"

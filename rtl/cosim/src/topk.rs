@@ -1,0 +1,124 @@
+//! The two-level top-k unit.
+
+use std::ffi::c_void;
+
+/// A token's tier, 2 for 8 bits, 1 for 4 bits, 0 for none, and its place among the
+/// tokens of that tier.
+pub type Ranked = (u8, u16);
+
+/// A width that was compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Scores that it reads in a cycle.
+    pub lanes: usize,
+    functions: Functions,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Functions {
+    new: unsafe extern "C" fn(i32) -> *mut c_void,
+    rank:
+        unsafe extern "C" fn(*mut c_void, u32, u32, u32, *const u16, *mut u8, *mut u16, i64) -> i64,
+    delete: unsafe extern "C" fn(*mut c_void),
+}
+
+impl Kind {
+    /// A unit after a reset; registers without a reset hold noise.
+    pub fn build(&self, seed: i32) -> Unit {
+        // SAFETY: the function takes any number and returns a new object.
+        let object = unsafe { (self.functions.new)(seed) };
+        Unit {
+            kind: *self,
+            object,
+        }
+    }
+}
+
+/// A unit that runs.
+#[derive(Debug)]
+pub struct Unit {
+    kind: Kind,
+    object: *mut c_void,
+}
+
+impl Unit {
+    /// Ranks tokens by their scores: `keep` are the numbers of those at 8 bits, and
+    /// of those at 8 or 4. Returns the tokens' tiers and places, and the cycles from
+    /// the start until the last was told.
+    ///
+    /// # Panics
+    /// If the unit tells more tokens than there are, or hangs.
+    pub fn rank(&mut self, scores: &[u16], keep: [usize; 2]) -> (Vec<Ranked>, i64) {
+        let mut words = scores.to_vec();
+        // The words' other lanes hold anything.
+        words.resize(scores.len().next_multiple_of(self.kind.lanes), 0xffff);
+        let mut tiers = vec![0; scores.len()];
+        let mut places = vec![0; scores.len()];
+        // SAFETY: the object is alive until drop; the scores fill whole words, and the
+        // other buffers have a place for each token.
+        let cycles = unsafe {
+            (self.kind.functions.rank)(
+                self.object,
+                scores.len() as u32,
+                keep[0] as u32,
+                keep[1] as u32,
+                words.as_ptr(),
+                tiers.as_mut_ptr(),
+                places.as_mut_ptr(),
+                1 << 16,
+            )
+        };
+        assert!(
+            cycles >= 0,
+            "the unit told the wrong number of tokens, or hangs"
+        );
+        (tiers.into_iter().zip(places).collect(), cycles)
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        // SAFETY: the object came from `new` and is not used any more.
+        unsafe { (self.kind.functions.delete)(self.object) }
+    }
+}
+
+macro_rules! topk {
+    ($($name:ident: $lanes:literal;)*) => {
+        mod functions {
+            use std::ffi::c_void;
+            $(pub(super) mod $name {
+                use super::c_void;
+                unsafe extern "C" {
+                    #[link_name = concat!(stringify!($name), "_new")]
+                    pub(crate) fn new(seed: i32) -> *mut c_void;
+                    #[link_name = concat!(stringify!($name), "_rank")]
+                    pub(crate) fn rank(
+                        unit: *mut c_void,
+                        count: u32,
+                        keep_8: u32,
+                        keep_4: u32,
+                        scores: *const u16,
+                        tiers: *mut u8,
+                        places: *mut u16,
+                        limit: i64,
+                    ) -> i64;
+                    #[link_name = concat!(stringify!($name), "_delete")]
+                    pub(crate) fn delete(unit: *mut c_void);
+                }
+            })*
+        }
+
+        /// Every width that was compiled.
+        pub static UNITS: &[Kind] = &[$(Kind {
+            lanes: $lanes,
+            functions: Functions {
+                new: functions::$name::new,
+                rank: functions::$name::rank,
+                delete: functions::$name::delete,
+            },
+        },)*];
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/topk.rs"));

@@ -1,0 +1,72 @@
+//! Does the plain array compute what integers say, and does each sum leave in the
+//! cycle that skew and drain say?
+
+use dtatrans_cosim::plain::{ARRAYS, Step};
+use proptest::prelude::*;
+
+/// A tile's codes by step, and whether its rows' are without a sign.
+type Tile = (Vec<(Vec<u8>, Vec<u8>)>, bool);
+
+fn tiles(rows: usize, columns: usize) -> impl Strategy<Value = Vec<Tile>> {
+    let code = || prop_oneof![any::<u8>(), Just(0x80u8), Just(0xff)];
+    let codes = move |lines| prop::collection::vec(code(), lines);
+    let steps = prop::collection::vec((codes(rows), codes(columns)), rows + 1..rows + 40);
+    prop::collection::vec((steps, any::<bool>()), 1..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// A step enters each cycle, or after a pause. Element (r, c) multiplies a step
+    /// r + c cycles after it has entered; the token runs down the column behind the
+    /// last of the tile, one row a cycle, and row r leaves R - 1 - r cycles after it
+    /// has come out.
+    #[test]
+    fn sums_and_cycles((index, tiles) in (0..ARRAYS.len()).prop_flat_map(|index| {
+        (Just(index), tiles(ARRAYS[index].rows, ARRAYS[index].columns))
+    }), pauses in prop::collection::vec(0usize..3, 200)) {
+        let kind = &ARRAYS[index];
+        let mut array = kind.build(7);
+        let mut pauses = pauses.into_iter().cycle();
+        let mut expected = vec![Vec::new(); kind.columns];
+        let mut steps = Vec::new();
+        for (tile, unsigned) in &tiles {
+            for (place, (rows, columns)) in tile.iter().enumerate() {
+                steps.extend(std::iter::repeat_n(None, pauses.next().unwrap() / 2));
+                steps.push(Some(Step {
+                    rows: rows.clone(),
+                    columns: columns.clone(),
+                    unsigned: *unsigned,
+                    last: place + 1 == tile.len(),
+                }));
+            }
+            for (column, sums) in expected.iter_mut().enumerate() {
+                for row in (0..kind.rows).rev() {
+                    let product = |(a, b): &(Vec<u8>, Vec<u8>)| {
+                        let a = match unsigned {
+                            true => i32::from(a[row]),
+                            false => i32::from(a[row] as i8),
+                        };
+                        a * i32::from(b[column] as i8)
+                    };
+                    let sum: i32 = tile.iter().map(product).sum();
+                    let entered = steps.len() - 1;
+                    let token = entered + kind.rows + column + 1;
+                    sums.push((token + kind.rows - 1 - row, sum));
+                }
+            }
+        }
+        let mut left = vec![Vec::new(); kind.columns];
+        for cycle in 0..steps.len() + 3 * (kind.rows + kind.columns) {
+            let step = steps.get(cycle).and_then(Option::as_ref);
+            for (column, sum) in array.cycle(step).into_iter().enumerate() {
+                left[column].extend(sum.map(|sum| (cycle, sum)));
+            }
+        }
+        prop_assert_eq!(left, expected);
+    }
+}
