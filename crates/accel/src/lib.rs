@@ -3,8 +3,9 @@
 //! A [`Machine`] is read from a TOML file and fed a precision trace
 //! (`dtatrans_precision::trace`); it answers with a [`RunReport`]: cycles, and
 //! for each cycle of each element whether it worked or why not, DRAM traffic
-//! and energy. No model walks over cycles: all timing is in closed form, and
-//! tests hold the forms against recurrences and tables that do.
+//! and energy. No model walks over cycles: timing is in closed form, or computed a
+//! wave of steps at a time and looked up from then on; tests hold it against models
+//! that do walk, against published tables, and against RTL.
 //!
 //! Reading order: [`machine`] (the file), [`accelerator`] (what an accelerator
 //! is, and the list of all), one folder for each accelerator ([`vssa`],
@@ -19,6 +20,7 @@
 //! no input or output of its own.
 
 pub mod accelerator;
+pub mod array_shape;
 pub mod energy;
 mod error;
 pub mod eyeriss;
@@ -30,7 +32,6 @@ pub mod sort;
 pub mod spatten;
 pub mod systolic;
 mod tiled_layer;
-pub mod tiles;
 pub mod vector;
 pub mod vssa;
 

@@ -3,6 +3,7 @@
 
 use dtatrans_precision::workload::{LayerWork, Operation, Product, Workload};
 
+use crate::array_shape::ArrayShape;
 use crate::energy::{Action, Actions, Part};
 use crate::memory::operands::{
     HIDDEN_BITS, SCORE_BITS, SUM_BITS, left_bits, reads_hidden, right_bits, widest_column,
@@ -13,7 +14,6 @@ use crate::memory::{Sram, Traffic};
 use crate::pipeline::{LayerRun, Phase};
 use crate::report::Breakdown;
 use crate::sort::Sorter;
-use crate::tiles::ArrayShape;
 use crate::vector::{self, VectorUnit};
 
 /// What an array does with one product.

@@ -1,7 +1,7 @@
 //! Does the plain array, run serially, take the cycles that SCALE-Sim says?
 
+use dtatrans_accel::array_shape::ArrayShape;
 use dtatrans_accel::systolic::{Dataflow, Gemm, Overlap, cycles};
-use dtatrans_accel::tiles::ArrayShape;
 
 #[test]
 fn every_row_of_the_table() {

@@ -1,6 +1,8 @@
 //! Does the plain array compute what integers say, and does each sum leave in the
 //! cycle that skew and drain say?
 
+use dtatrans_accel::array_shape::ArrayShape;
+use dtatrans_accel::systolic::{Dataflow, Gemm, Overlap, cycles as cycles_of};
 use dtatrans_cosim::plain::{ARRAYS, Step};
 use proptest::prelude::*;
 
@@ -68,5 +70,43 @@ proptest! {
             }
         }
         prop_assert_eq!(left, expected);
+    }
+}
+
+/// A product of several tiles, without a pause, takes the cycles of the simulator's
+/// overlapped array.
+#[test]
+fn a_product_takes_as_long_as_in_the_simulator() {
+    for kind in ARRAYS {
+        for (tiles, k) in [(1, 1), (1, 40), (3, kind.rows + 1), (4, 50)] {
+            let mut array = kind.build(1);
+            let steps = (0..tiles * k).map(|step| Step {
+                rows: vec![3; kind.rows],
+                columns: vec![5; kind.columns],
+                unsigned: false,
+                last: step % k == k - 1,
+            });
+            let mut steps = steps.collect::<Vec<_>>().into_iter();
+            let (mut cycles, mut left) = (0, 0);
+            while left < tiles * kind.rows * kind.columns {
+                let sums = array.cycle(steps.next().as_ref());
+                left += sums.iter().flatten().count();
+                assert!(sums.iter().flatten().all(|&sum| sum == 15 * k as i32));
+                cycles += 1;
+            }
+            let shape = ArrayShape {
+                rows: kind.rows as u64,
+                columns: kind.columns as u64,
+                arrays: 1,
+            };
+            let gemm = Gemm {
+                m: kind.rows as u64,
+                n: (tiles * kind.columns) as u64,
+                k: k as u64,
+            };
+            let overlapped = Overlap::Overlapped;
+            let model = cycles_of(shape, Dataflow::OutputStationary, overlapped, gemm);
+            assert_eq!(cycles, model, "{kind:?}, {tiles} tiles of {k} steps");
+        }
     }
 }

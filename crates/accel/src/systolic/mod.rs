@@ -12,12 +12,12 @@ pub use timing::{Dataflow, Gemm, Overlap, cycles};
 
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
+use crate::array_shape::ArrayShape;
 use crate::energy::{Action, Actions, Part};
 use crate::machine::{tables, tokens_so_far};
 use crate::memory::operands::{SUM_BITS, left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
 use crate::tiled_layer::{ProductRun, Surroundings, TiledArray};
-use crate::tiles::ArrayShape;
 use crate::vector::VectorUnit;
 
 pub(crate) const KIND: Kind = Kind {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::array_shape::ArrayShape;
 use crate::report::Breakdown;
-use crate::tiles::{ArrayShape, Side, TiledProduct};
 
 /// What stays in the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -24,8 +24,8 @@ pub enum Overlap {
     /// Load, skew and drain of each fold stand alone: SCALE-Sim's closed form.
     Serial,
     /// Folds follow one another without a gap: stationary operands are loaded
-    /// into a second register, results drain from a shadow register. The same
-    /// overlap as the VSSA's, edges included.
+    /// into a second register, results drain from a shadow register, as in
+    /// `rtl/src/plain_array.sv`.
     Overlapped,
 }
 
@@ -74,14 +74,10 @@ pub(super) fn run(
         return (0, Breakdown::default());
     }
     let cycles = match (overlap, dataflow) {
+        // The results of a fold leave in R + 1 cycles; the skew and the last drain
+        // stand alone.
         (Overlap::Overlapped, Dataflow::OutputStationary) => {
-            let product = TiledProduct {
-                count: copies,
-                rows: Side::uniform(m, 1, rows),
-                columns: Side::uniform(n, 1, columns),
-                steps: k,
-            };
-            return product.run(shape);
+            stream + (folds - 1) * stream.max(rows + 1) + 2 * rows + columns - 1
         }
         // The first load stands alone; the next takes its R cycles under the
         // stream; the last fold's skew ends the sequence.

@@ -4,29 +4,33 @@
 //! cycle for 4 b x 4 b, 2 for 4 b x 8 b and 4 for 8 b x 8 b, output-stationary,
 //! handshaked with a buffer of depth 2 at each hop and a registered "ready": so
 //! equal-cost tiles run without a bubble, and a tile of mixed costs goes at the
-//! speed of its slowest element (`tests/vssa_timing.rs` holds [`crate::tiles`]
-//! against the exact recurrence).
+//! speed of its slowest element. [`wavefront`] has the exact timing, which the RTL
+//! of `rtl/` is held against; [`timing`] runs whole products.
 
 mod order;
+pub mod timing;
 pub mod wavefront;
 
-use dtatrans_precision::Tier;
+use std::cell::RefCell;
+
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::workload::{Product, RightBits, Workload};
+use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
 pub use order::Order;
 
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
+use crate::array_shape::ArrayShape;
 use crate::energy::{Action, Actions, Part};
 use crate::machine::tables;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
 use crate::sort::Sorter;
 use crate::tiled_layer::{ProductRun, Surroundings, TiledArray};
-use crate::tiles::{ArrayShape, Side, TiledProduct};
 use crate::vector::VectorUnit;
+use crate::vssa::timing::{Columns, Operands, Timing};
 
 pub(crate) const KIND: Kind = Kind {
     name: "vssa",
@@ -123,16 +127,22 @@ impl Accelerator for Vssa {
     }
 }
 
-impl TiledArray for Vssa {
+/// The arrays while they run an input: tiles like those before are known.
+struct Arrays<'a> {
+    vssa: &'a Vssa,
+    timing: RefCell<Timing>,
+}
+
+impl TiledArray for Arrays<'_> {
     fn shape(&self) -> ArrayShape {
-        self.shape
+        self.vssa.shape
     }
 
     fn product(&self, product: &Product) -> ProductRun {
-        let tiled = tile(product, self.shape, self.order);
-        let (cycles, element_cycles) = tiled.run(self.shape);
+        let operands = operands(product, self.vssa.order);
+        let (cycles, element_cycles) = self.timing.borrow_mut().run(&operands);
         let mut actions = Actions::default();
-        self.count(product, &tiled, &mut actions);
+        self.vssa.count(product, &mut actions);
         ProductRun {
             cycles,
             element_cycles,
@@ -143,9 +153,13 @@ impl TiledArray for Vssa {
 
 impl Vssa {
     fn work(&self, work: &Workload) -> Run {
+        let arrays = Arrays {
+            vssa: self,
+            timing: RefCell::new(Timing::new(self.shape)),
+        };
         Run {
             fed: format!("the trace's tiers, tokens in {} order", self.order.name()),
-            layers: self.around.layers(self, work),
+            layers: self.around.layers(&arrays, work),
             runs_encoder: true,
         }
     }
@@ -157,7 +171,7 @@ impl Vssa {
     /// operands with their tags once per product. Zeros that pad a tile clock
     /// the registers of a 4-bit product. Each result moves to the shadow
     /// register and down the column, half of it on average.
-    fn count(&self, product: &Product, tiled: &TiledProduct, actions: &mut Actions) {
+    fn count(&self, product: &Product, actions: &mut Actions) {
         let copies = product.count as u64;
         let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
         let nibble_steps = product.element_cycles();
@@ -166,7 +180,10 @@ impl Vssa {
 
         let (left, right) = (left_bits(product), right_bits(product));
         let operands = copies * (left * n + right * m + 2 * TAG_BITS * m * n * k);
-        let padding = tiled.padding_products(self.shape, k);
+        let (row_tiles, column_tiles) =
+            (m.div_ceil(self.shape.rows), n.div_ceil(self.shape.columns));
+        let padded = row_tiles * self.shape.rows * column_tiles * self.shape.columns;
+        let padding = copies * (padded - m * n) * k;
         let padding_bits = ACCUMULATOR_BITS + 2 * (4 + TAG_BITS);
         let drained = copies * m * n * ACCUMULATOR_BITS * (1 + self.shape.rows.div_ceil(2));
         actions.count(
@@ -177,7 +194,7 @@ impl Vssa {
 
         // Each strip of rows enters once for each tile of columns, and the
         // other way round.
-        let mut read = copies * (left * tiled.columns.tiles() + right * tiled.rows.tiles());
+        let mut read = copies * (left * column_tiles + right * row_tiles);
         if self.order == Order::Grouped {
             let keys = match &product.right {
                 RightBits::Uniform(_) => 0,
@@ -189,26 +206,17 @@ impl Vssa {
     }
 }
 
-/// Cuts a product into tiles. The factors are nibbles, so that an element takes
-/// nibbles x nibbles cycles; a factor belongs to the rows, and to the columns
-/// (weights, keys) or the steps (values).
-pub fn tile(product: &Product, shape: ArrayShape, order: Order) -> TiledProduct {
+/// The operands of a product as they enter the array.
+pub fn operands(product: &Product, order: Order) -> Operands {
     let (n, k) = (product.n as u64, product.k as u64);
-    let (columns, steps) = match &product.right {
-        RightBits::Uniform(bits) => (
-            Side::uniform(n, u64::from(bits.nibbles()), shape.columns),
-            k,
-        ),
-        RightBits::Columns(keys) => (Side::cut(&order.arrange(keys), shape.columns), k),
-        RightBits::Steps(values) => (
-            Side::uniform(n, 1, shape.columns),
-            values.iter().map(|bits| u64::from(bits.nibbles())).sum(),
-        ),
-    };
-    TiledProduct {
+    let nibbles = |bits: &Bits| bits.nibbles() as u8;
+    Operands {
         count: product.count as u64,
-        rows: Side::cut(&order.arrange(&product.rows), shape.rows),
-        columns,
-        steps,
+        rows: order.arrange(&product.rows),
+        columns: match &product.right {
+            RightBits::Uniform(bits) => Columns::Lines(vec![nibbles(bits); product.n], k),
+            RightBits::Columns(keys) => Columns::Lines(order.arrange(keys), k),
+            RightBits::Steps(values) => Columns::Steps(n, values.iter().map(nibbles).collect()),
+        },
     }
 }

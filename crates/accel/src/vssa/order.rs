@@ -25,8 +25,8 @@ impl Order {
     }
 
     /// The nibbles of lines in the order in which they enter.
-    pub(super) fn arrange(self, lines: &[Bits]) -> Vec<u64> {
-        let mut nibbles: Vec<u64> = lines.iter().map(|bits| u64::from(bits.nibbles())).collect();
+    pub(super) fn arrange(self, lines: &[Bits]) -> Vec<u8> {
+        let mut nibbles: Vec<u8> = lines.iter().map(|bits| bits.nibbles() as u8).collect();
         if self == Order::Grouped {
             nibbles.sort_unstable_by(|a, b| b.cmp(a));
         }

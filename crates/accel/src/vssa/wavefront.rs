@@ -37,6 +37,9 @@ const NEVER: i32 = i32::MIN / 4;
 /// The times of a tile are kept below this, relative to its beginning.
 const FAR: i32 = 1 << 29;
 
+/// The cycle that an array counts from which has run for long.
+const LONG: i64 = 1 << 40;
+
 /// Nibbles of the operands along one side of a tile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Nibbles {
@@ -71,7 +74,7 @@ pub struct Arrivals {
 }
 
 /// An array between two tiles.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Wavefront {
     rows: usize,
     columns: usize,
@@ -125,6 +128,41 @@ impl Wavefront {
     /// As [`run`](Wavefront::run).
     pub fn run_arriving(&mut self, tile: &Tile, arrivals: &Arrivals) {
         self.tile(tile, Some(arrivals));
+    }
+
+    /// Forgets when the array began, which an array that has run a tile does not
+    /// depend on any more: two arrays are equal then if what they run next takes
+    /// them equally long. Returns the cycle of the first element's last take, in
+    /// the count that it leaves.
+    pub(super) fn settle(&mut self) -> i64 {
+        let stride = self.columns + 2;
+        self.shift(-i64::from(self.last[stride + 1]), true);
+        self.last[..stride].fill(NEVER);
+        for row in 1..=self.rows {
+            self.last[row * stride] = NEVER;
+        }
+        std::mem::replace(&mut self.base, LONG)
+    }
+
+    /// The cycle that an array's own times count from.
+    pub(super) fn base(&self) -> i64 {
+        self.base
+    }
+
+    /// The cycles, over all elements, before their first product can begin and
+    /// after their last has ended, in an array that ran and is at its end.
+    pub(super) fn edges(&self) -> i64 {
+        let stride = self.columns + 2;
+        let end = self.cycles() - self.base;
+        let mut edges = 0;
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                let last = self.last[(row + 1) * stride + column + 1];
+                let done = last + self.cost[row * self.columns + column];
+                edges += (1 + row + column) as i64 + end - i64::from(done);
+            }
+        }
+        edges
     }
 
     /// The cycle in which a column began to drain the last tile: its row r left
