@@ -27,6 +27,14 @@ pub enum AccelError {
         /// What may stand there.
         allowed: String,
     },
+    /// A change to a machine file that cannot be read.
+    #[error("setting `{setting}`: {reason}")]
+    Setting {
+        /// The change.
+        setting: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No machine of that name comes with the program.
     #[error("no machine `{name}`: there are {known}")]
     UnknownMachine {

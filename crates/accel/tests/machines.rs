@@ -210,3 +210,48 @@ fn other_formats_and_kinds_are_refused() {
     assert!(Machine::from_toml("").is_err());
     assert!(Machine::from_toml("not a machine").is_err());
 }
+
+#[test]
+fn an_unknown_key_comes_with_the_one_that_is_meant() {
+    for (from, to, meant) in [
+        ("rows = 8", "row = 8", "rows"),
+        ("[array]", "[arrray]", "array"),
+        ("bandwidth_gbps", "bandwith_gbps", "bandwidth_gbps"),
+    ] {
+        let error = refusal("vssa-512", from, to);
+        assert!(
+            error.ends_with(&format!("did you mean `{meant}`?")),
+            "{error}"
+        );
+    }
+    let error = refusal("vssa-512", "rows = 8", "rows = 8\nspare_wheels = 4");
+    assert!(!error.contains("did you mean"), "{error}");
+}
+
+#[test]
+fn settings_change_a_machine_and_its_name() {
+    let text = Machine::builtin_toml("vssa-512").unwrap();
+    let with = |settings: &[&str]| {
+        let settings: Result<Vec<_>, _> = settings.iter().map(|setting| setting.parse()).collect();
+        Machine::from_toml_with(text, &settings?)
+    };
+    let machine = with(&["array.rows=64", " array.order = arrival", "clock_ghz=0.5"]).unwrap();
+    assert_eq!(machine.elements(), 64 * 16 * 4);
+    assert_eq!(machine.clock_ghz(), 0.5);
+    let changes = ", array.rows = 64, array.order = \"arrival\", clock_ghz = 0.5";
+    assert_eq!(machine.name(), format!("vssa-512{changes}"));
+    for (setting, part) in [
+        ("array.rows", "is not KEY=VALUE"),
+        ("=4", "empty key"),
+        ("array..rows=4", "empty key"),
+        ("array.rows=", "not TOML"),
+        ("array.rows=[1", "not TOML"),
+        ("name.first=1", "no table"),
+        ("array.rwos=4", "did you mean `rows`?"),
+        ("array.rows=\"many\"", "invalid type"),
+        ("array.rows=0", "array.rows = 0"),
+    ] {
+        let error = with(&[setting]).expect_err(setting).to_string();
+        assert!(error.contains(part), "{setting}: {error}");
+    }
+}

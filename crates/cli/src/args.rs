@@ -5,6 +5,7 @@ mod search;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dtatrans_accel::machine::Setting;
 use dtatrans_precision::cache::CacheBudget;
 
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
@@ -530,4 +531,8 @@ pub(crate) struct SimulateArguments {
     /// are built in]
     #[arg(long, short, value_name = "NAME|FILE")]
     pub(crate) machine: Vec<String>,
+
+    /// A change to the machines' files, such as `array.rows=64`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", requires = "machine")]
+    pub(crate) set: Vec<Setting>,
 }

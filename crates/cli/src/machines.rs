@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use dtatrans_accel::machine::Setting;
 use dtatrans_accel::{Machine, RunReport};
 use dtatrans_precision::trace::{Header, Input};
 
-/// The machine of a built-in name or of a machine file.
-pub(crate) fn open(name: &str) -> Result<Machine> {
-    if let Ok(machine) = Machine::builtin(name) {
-        return Ok(machine);
+/// The machine of a built-in name or of a machine file, with changes to it.
+pub(crate) fn open(name: &str, settings: &[Setting]) -> Result<Machine> {
+    let what = || format!("--machine {name}");
+    if let Some(text) = Machine::builtin_toml(name) {
+        return Machine::from_toml_with(text, settings).with_context(what);
     }
     let file = Path::new(name);
     if !file.exists() {
@@ -19,12 +21,11 @@ pub(crate) fn open(name: &str) -> Result<Machine> {
             names.join(", ")
         );
     }
-    let what = || format!("--machine {name}");
     let text = std::fs::read(file).with_context(what)?;
     let text = String::from_utf8(text)
         .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
         .with_context(what)?;
-    Machine::from_toml(&text).with_context(what)
+    Machine::from_toml_with(&text, settings).with_context(what)
 }
 
 /// The sums of many inputs' reports, one per machine.

@@ -309,4 +309,20 @@ fn a_trace_can_be_simulated() {
         .find(|machine| machine["machine"] == "vssa-512");
     assert_eq!(Some(&own["machines"][0]), built_in);
     assert!(stdout(&run(&["simulate", path])).contains("vssa-512"));
+
+    let wide = [
+        "simulate",
+        path,
+        "--machine",
+        "vssa-512",
+        "--set",
+        "array.rows=64",
+        "--json",
+    ];
+    let wide: Value = serde_json::from_str(&stdout(&run(&wide))).unwrap();
+    assert_eq!(wide["machines"][0]["machine"], "vssa-512, array.rows = 64");
+    assert_ne!(
+        wide["machines"][0]["attention"],
+        own["machines"][0]["attention"]
+    );
 }

@@ -13,6 +13,9 @@
 //! program are the files in the folder `machines`.
 
 pub(crate) mod check;
+mod setting;
+
+pub use setting::Setting;
 
 use dtatrans_precision::trace::{Header, Input, Misfit};
 use dtatrans_precision::workload::{Operation, Workload};
@@ -84,7 +87,19 @@ impl Machine {
     /// # Errors
     /// An [`AccelError`] that names the key at fault.
     pub fn from_toml(text: &str) -> Result<Machine, AccelError> {
+        Machine::from_toml_with(text, &[])
+    }
+
+    /// A machine from the text of its file and changes to it, which its name tells.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Machine::from_toml), and [`AccelError::Setting`] for a change
+    /// within what is no table.
+    pub fn from_toml_with(text: &str, settings: &[Setting]) -> Result<Machine, AccelError> {
         let mut tables: toml::Table = toml::from_str(text).map_err(syntax)?;
+        for setting in settings {
+            setting.apply(&mut tables)?;
+        }
         let heading: toml::Table = HEADING
             .iter()
             .filter_map(|&key| Some((key.to_owned(), tables.remove(key)?)))
@@ -103,8 +118,9 @@ impl Machine {
                 let known: Vec<&str> = accelerator::ALL.iter().map(|kind| kind.name).collect();
                 check::refuse("kind", format!("\"{}\"", heading.kind), &known.join(", "))
             })?;
+        let changes = settings.iter().map(|setting| format!(", {setting}"));
         Ok(Machine {
-            name: heading.name,
+            name: heading.name + &changes.collect::<String>(),
             kind: kind.name,
             clock_ghz: heading.clock_ghz,
             accelerator: (kind.read)(tables, heading.clock_ghz)?,
@@ -302,6 +318,23 @@ pub(crate) fn tables<T: for<'de> Deserialize<'de>>(tables: toml::Table) -> Resul
     tables.try_into().map_err(syntax)
 }
 
+/// What TOML says, and for an unknown key the known one that is most like it.
 fn syntax(error: toml::de::Error) -> AccelError {
-    AccelError::Syntax(error.to_string().trim_end().replace('\n', "\n  "))
+    let mut message = error.to_string().trim_end().replace('\n', "\n  ");
+    if let Some(meant) = nearest_key(error.message()) {
+        message += &format!("; did you mean `{meant}`?");
+    }
+    AccelError::Syntax(message)
+}
+
+/// Of "unknown field `rwos`, expected one of `rows`, ..." the key that is meant.
+fn nearest_key(message: &str) -> Option<&str> {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = message
+        .starts_with("unknown field")
+        .then(|| names.next())??;
+    let like = |name: &str| strsim::jaro_winkler(unknown, name);
+    names
+        .filter(|name| like(name) > 0.7)
+        .max_by(|a, b| like(a).total_cmp(&like(b)))
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     };
     let machines: Vec<Machine> = names
         .into_iter()
-        .map(machines::open)
+        .map(|name| machines::open(name, &arguments.set))
         .collect::<Result<_>>()?;
     let file = &arguments.trace;
     let what = || file.display().to_string();

@@ -23,7 +23,8 @@ const LARGE: &str = "vssa-4096";
 
 /// The demo's machines.
 pub(super) fn machines() -> Result<Vec<Machine>> {
-    MACHINES.into_iter().map(machines::open).collect()
+    let machines = MACHINES.into_iter();
+    machines.map(|name| machines::open(name, &[])).collect()
 }
 
 /// Both scopes of all machines, and remarks on them.

@@ -58,7 +58,7 @@ impl<'a> Price<'a> {
             what,
             scope,
             machine: match simulated {
-                true => Some(machines::open(machine)?),
+                true => Some(machines::open(machine, &[])?),
                 false => None,
             },
             dense: 1.0,

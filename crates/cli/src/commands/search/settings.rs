@@ -113,7 +113,7 @@ pub(super) fn fingerprint(
     set("scope", json!(name_of(scope)));
     if matches!(cost, CostArgument::Cycles | CostArgument::Energy) {
         let machine = &arguments.machine;
-        machines::open(machine)?;
+        machines::open(machine, &[])?;
         let value = match Machine::builtin_toml(machine) {
             Some(text) => json!({"bytes": text.len(), "sha256": sha256_hex(text.as_bytes())}),
             None => hash_of(Path::new(machine))?,
