@@ -207,10 +207,10 @@ def retrieval(study, decoding, model):
     def points(pairs):
         return 100 * sum(own - other for own, other in pairs) / len(pairs)
 
-    rows = []
     def answered(parts):
         return [right for part in parts for right in part["answered"]]
 
+    rows = []
     for (budget, policy, bits), own in found.items():
         exact = [right for part in own for right in part["answered_at_f32"]]
         difference, low, high = paired(answered(own), exact, points, study.evaluator.seed)
@@ -240,7 +240,10 @@ def panels(rows):
         own = [row for row in rows if (row["model"], row["context"]) == (model, context)]
         answers = own[0]["measure"] == "answered"
         y, label = ("value", "% answered") if answers else ("divergence", "divergence from f32, nats")
-        shares = {(row["budget"], row["policy"], row["bits"]): row["cache_percent"] for row in rows if "cache_percent" in row}
+        # Answers have the bytes of the model's longest context.
+        known = [row for row in rows if row["model"] == model and "cache_percent" in row]
+        known = own if not answers else sorted(known, key=lambda row: row["context"])
+        shares = {(row["budget"], row["policy"], row["bits"]): row["cache_percent"] for row in known}
         series = []
         for name, bits in dict.fromkeys((row["policy"], row["bits"]) for row in own):
             marked = [
