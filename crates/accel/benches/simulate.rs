@@ -19,14 +19,14 @@ fn simulate(c: &mut Criterion) {
         .map(|layer| (0..384).map(|token| tier(layer, token)).collect())
         .collect();
     let input = setup::input(&header, &tiers);
-    for (name, order) in [("grouped", "grouped"), ("arrival", "arrival")] {
+    for order in ["grouped", "arrival"] {
         let text = Machine::builtin_toml("vssa-512").unwrap();
         let text = text.replace("order = \"grouped\"", &format!("order = \"{order}\""));
         let machine = Machine::from_toml(&text).unwrap();
         let report = machine.simulate(&header, &input).unwrap();
         let cycles = report.encoder.as_ref().unwrap().cycles;
         c.bench_function(
-            &format!("BERT-base, 384 tokens, {name}: {cycles} cycles"),
+            &format!("BERT-base, 384 tokens, {order}: {cycles} cycles"),
             |bench| {
                 bench.iter(|| machine.simulate(&header, &input).unwrap());
             },

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use crate::object::{Delete, New, Object};
+
 /// An operand of a row or a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operand {
@@ -55,7 +57,7 @@ pub struct Kind {
 
 #[derive(Clone, Copy, Debug)]
 struct Functions {
-    new: unsafe extern "C" fn(i32) -> *mut c_void,
+    new: New,
     cycle: unsafe extern "C" fn(
         *mut c_void,
         *const i32,
@@ -65,7 +67,7 @@ struct Functions {
         *mut u8,
         *mut i32,
     ),
-    delete: unsafe extern "C" fn(*mut c_void),
+    delete: Delete,
 }
 
 impl Kind {
@@ -76,11 +78,9 @@ impl Kind {
 
     /// An array after a reset; registers without a reset hold noise.
     pub fn build(&self, seed: i32) -> Array {
-        // SAFETY: the function takes any number and returns a new object.
-        let object = unsafe { (self.functions.new)(seed) };
         Array {
             kind: *self,
-            object,
+            object: Object::new(self.functions.new, self.functions.delete, seed),
         }
     }
 }
@@ -89,7 +89,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Array {
     kind: Kind,
-    object: *mut c_void,
+    object: Object,
 }
 
 impl Array {
@@ -118,7 +118,7 @@ impl Array {
         // each row and column of its kind.
         unsafe {
             (self.kind.functions.cycle)(
-                self.object,
+                self.object.pointer(),
                 rows.as_ptr(),
                 columns.as_ptr(),
                 rows_taken.as_mut_ptr(),
@@ -136,13 +136,6 @@ impl Array {
             columns: columns_taken.iter().map(|&taken| taken != 0).collect(),
             sums: sums.collect(),
         }
-    }
-}
-
-impl Drop for Array {
-    fn drop(&mut self) {
-        // SAFETY: the object came from `new` and is not used any more.
-        unsafe { (self.kind.functions.delete)(self.object) }
     }
 }
 

@@ -2,5 +2,6 @@
 //! against the models of `dtatrans-accel`.
 
 pub mod array;
+mod object;
 pub mod plain;
 pub mod topk;

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use crate::object::{Delete, New, Object};
+
 /// What enters a plain array in a cycle.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -27,19 +29,17 @@ pub struct Kind {
 
 #[derive(Clone, Copy, Debug)]
 struct Functions {
-    new: unsafe extern "C" fn(i32) -> *mut c_void,
+    new: New,
     cycle: unsafe extern "C" fn(*mut c_void, u8, u8, u8, *const u8, *const u8, *mut u8, *mut i32),
-    delete: unsafe extern "C" fn(*mut c_void),
+    delete: Delete,
 }
 
 impl Kind {
     /// An array after a reset; registers without a reset hold noise.
     pub fn build(&self, seed: i32) -> Array {
-        // SAFETY: the function takes any number and returns a new object.
-        let object = unsafe { (self.functions.new)(seed) };
         Array {
             kind: *self,
-            object,
+            object: Object::new(self.functions.new, self.functions.delete, seed),
         }
     }
 }
@@ -48,7 +48,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Array {
     kind: Kind,
-    object: *mut c_void,
+    object: Object,
 }
 
 impl Array {
@@ -74,7 +74,7 @@ impl Array {
         // each row and column of its kind.
         unsafe {
             (self.kind.functions.cycle)(
-                self.object,
+                self.object.pointer(),
                 u8::from(valid),
                 u8::from(step.last),
                 u8::from(step.unsigned),
@@ -87,13 +87,6 @@ impl Array {
         let sums = left.iter().zip(sums);
         sums.map(|(&left, sum)| (left != 0).then_some(sum))
             .collect()
-    }
-}
-
-impl Drop for Array {
-    fn drop(&mut self) {
-        // SAFETY: the object came from `new` and is not used any more.
-        unsafe { (self.kind.functions.delete)(self.object) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use crate::object::{Delete, New, Object};
+
 /// A token's tier, 2 for 8 bits, 1 for 4 bits, 0 for none, and its place among the
 /// tokens of that tier.
 pub type Ranked = (u8, u16);
@@ -16,20 +18,18 @@ pub struct Kind {
 
 #[derive(Clone, Copy, Debug)]
 struct Functions {
-    new: unsafe extern "C" fn(i32) -> *mut c_void,
+    new: New,
     rank:
         unsafe extern "C" fn(*mut c_void, u32, u32, u32, *const u16, *mut u8, *mut u16, i64) -> i64,
-    delete: unsafe extern "C" fn(*mut c_void),
+    delete: Delete,
 }
 
 impl Kind {
     /// A unit after a reset; registers without a reset hold noise.
     pub fn build(&self, seed: i32) -> Unit {
-        // SAFETY: the function takes any number and returns a new object.
-        let object = unsafe { (self.functions.new)(seed) };
         Unit {
             kind: *self,
-            object,
+            object: Object::new(self.functions.new, self.functions.delete, seed),
         }
     }
 }
@@ -38,7 +38,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Unit {
     kind: Kind,
-    object: *mut c_void,
+    object: Object,
 }
 
 impl Unit {
@@ -58,7 +58,7 @@ impl Unit {
         // other buffers have a place for each token.
         let cycles = unsafe {
             (self.kind.functions.rank)(
-                self.object,
+                self.object.pointer(),
                 scores.len() as u32,
                 keep[0] as u32,
                 keep[1] as u32,
@@ -73,13 +73,6 @@ impl Unit {
             "the unit told the wrong number of tokens, or hangs"
         );
         (tiers.into_iter().zip(places).collect(), cycles)
-    }
-}
-
-impl Drop for Unit {
-    fn drop(&mut self) {
-        // SAFETY: the object came from `new` and is not used any more.
-        unsafe { (self.kind.functions.delete)(self.object) }
     }
 }
 
