@@ -3,11 +3,14 @@
 use std::fmt;
 
 use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::workload::Operation;
 use dtatrans_precision::{Plan, Tier};
 
 use crate::AccelError;
+use crate::energy::Actions;
+use crate::mapping::Mapping;
 use crate::memory::{Dram, Sram};
-use crate::pipeline::LayerRun;
+use crate::schedule::{Arrays, Block, Ranking};
 use crate::{eyeriss, spatten, systolic, vssa};
 
 /// An accelerator: it decides what it does with a trace, and says what each of
@@ -21,10 +24,15 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
     fn element_bits(&self) -> u64;
 
     /// Its DRAM.
-    fn dram(&self) -> Dram;
+    fn dram(&self) -> &Dram;
 
     /// Its on-chip buffer, if its accesses are priced by size.
     fn sram(&self) -> Option<&Sram>;
+
+    /// Number of equal arrays that the elements stand in.
+    fn arrays(&self) -> u64 {
+        1
+    }
 
     /// The run of one input, of a decoder's what was read at once. The caller has
     /// checked that the input fits the header.
@@ -43,14 +51,49 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
 }
 
 /// What an accelerator does with one input.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Run {
     /// What of the trace it was fed.
     pub fed: String,
-    /// The layers, in order.
-    pub layers: Vec<LayerRun>,
+    /// The products, in order.
+    pub products: Vec<ProductRun>,
+    /// What the arrays run, in order.
+    pub blocks: Vec<Block>,
+    /// The ranking of the tokens before each layer.
+    pub rankings: Vec<Option<Ranking>>,
+    /// What each of them does that costs energy.
+    pub ranking_actions: Vec<Actions>,
+    /// The arrays that run them.
+    pub arrays: Box<dyn Arrays>,
+    /// Bytes of the buffer that hold operands.
+    pub room_bytes: u64,
     /// Whether it runs all products, or the attention only.
     pub runs_encoder: bool,
+}
+
+/// One product of a run, all copies together, apart from when it runs.
+#[derive(Clone, Debug)]
+pub struct ProductRun {
+    /// Index of the layer.
+    pub layer: usize,
+    /// Which product.
+    pub operation: Operation,
+    /// How many equal ones.
+    pub copies: u64,
+    /// Rows of the left operand.
+    pub m: u64,
+    /// Columns of the right operand.
+    pub n: u64,
+    /// Length of the reduction.
+    pub k: u64,
+    /// Scalar products computed.
+    pub macs: u64,
+    /// What is done that costs energy, but for what moves over DRAM.
+    pub actions: Actions,
+    /// Bytes of its operands in DRAM, each once: the least that must be read.
+    pub unique_read_bytes: u64,
+    /// How it is cut, if there is a choice.
+    pub mapping: Option<Mapping>,
 }
 
 /// A kind of accelerator: what `kind` in a machine file names.

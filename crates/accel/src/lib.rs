@@ -10,8 +10,8 @@
 //! Reading order: [`machine`] (the file), [`accelerator`] (what an accelerator
 //! is, and the list of all), one folder for each accelerator ([`vssa`],
 //! [`systolic`], [`eyeriss`], [`spatten`]), and what stands around the arrays,
-//! the same for all: [`memory`], [`vector`], [`sort`], [`pipeline`] (what
-//! overlaps), [`energy`], [`report`].
+//! the same for all: [`mapping`] (how products are cut), [`memory`], [`vector`],
+//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`].
 //!
 //! To add an accelerator, write a folder beside these, implement
 //! [`accelerator::Accelerator`], and name it in [`accelerator::ALL`].
@@ -21,17 +21,19 @@
 
 pub mod accelerator;
 pub mod array_shape;
+mod blocks;
 pub mod energy;
 mod error;
 pub mod eyeriss;
 pub mod machine;
+pub mod mapping;
 pub mod memory;
-pub mod pipeline;
 pub mod report;
+pub mod schedule;
+mod scope;
 pub mod sort;
 pub mod spatten;
 pub mod systolic;
-mod tiled_layer;
 pub mod vector;
 pub mod vssa;
 

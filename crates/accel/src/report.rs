@@ -16,11 +16,18 @@ pub struct Breakdown {
     pub active: u64,
     /// Waited for a slower element or stage.
     pub speed_mismatch: u64,
+    /// Waited for operands that the buffer's banks cannot deliver faster.
+    pub operand_wait: u64,
+    /// Waited for banks that were busy for DRAM or for the vector unit.
+    pub sram_conflict: u64,
+    /// Waited for the first operands to come through the array.
+    pub fill: u64,
+    /// Waited for results to leave: behind the last tile, and before tiles too short
+    /// to hide the drain of the one before them.
+    pub drain: u64,
     /// Had no product of the workload: padding of partial tiles, unmapped
     /// elements, arrays without a tile.
     pub tail: u64,
-    /// Filling, draining, and tiles too short to hide the drain before them.
-    pub fill_drain: u64,
     /// Waited for DRAM.
     pub dram: u64,
     /// Waited for the vector unit.
@@ -29,30 +36,112 @@ pub struct Breakdown {
     pub sort: u64,
 }
 
+/// What elements do in a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// They work.
+    Active,
+    /// See [`Breakdown::speed_mismatch`].
+    SpeedMismatch,
+    /// See [`Breakdown::operand_wait`].
+    OperandWait,
+    /// See [`Breakdown::sram_conflict`].
+    SramConflict,
+    /// See [`Breakdown::fill`].
+    Fill,
+    /// See [`Breakdown::drain`].
+    Drain,
+    /// See [`Breakdown::tail`].
+    Tail,
+    /// See [`Breakdown::dram`].
+    Dram,
+    /// See [`Breakdown::vector`].
+    Vector,
+    /// See [`Breakdown::sort`].
+    Sort,
+}
+
+impl Cause {
+    /// All of them, work first.
+    pub const ALL: [Cause; 10] = [
+        Cause::Active,
+        Cause::SpeedMismatch,
+        Cause::OperandWait,
+        Cause::SramConflict,
+        Cause::Fill,
+        Cause::Drain,
+        Cause::Tail,
+        Cause::Dram,
+        Cause::Vector,
+        Cause::Sort,
+    ];
+
+    /// A name for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Cause::Active => "active",
+            Cause::SpeedMismatch => "speed mismatch",
+            Cause::OperandWait => "operand wait",
+            Cause::SramConflict => "SRAM conflict",
+            Cause::Fill => "fill",
+            Cause::Drain => "drain",
+            Cause::Tail => "partial tiles",
+            Cause::Dram => "DRAM",
+            Cause::Vector => "vector unit",
+            Cause::Sort => "token ranking",
+        }
+    }
+}
+
 impl Breakdown {
+    /// The element-cycles of one cause.
+    pub fn of(&self, cause: Cause) -> u64 {
+        let mut own = *self;
+        *own.field(cause)
+    }
+
+    /// The field of one cause.
+    pub(crate) fn field(&mut self, cause: Cause) -> &mut u64 {
+        match cause {
+            Cause::Active => &mut self.active,
+            Cause::SpeedMismatch => &mut self.speed_mismatch,
+            Cause::OperandWait => &mut self.operand_wait,
+            Cause::SramConflict => &mut self.sram_conflict,
+            Cause::Fill => &mut self.fill,
+            Cause::Drain => &mut self.drain,
+            Cause::Tail => &mut self.tail,
+            Cause::Dram => &mut self.dram,
+            Cause::Vector => &mut self.vector,
+            Cause::Sort => &mut self.sort,
+        }
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
-        let Breakdown {
-            active,
-            speed_mismatch,
-            tail,
-            fill_drain,
-            dram,
-            vector,
-            sort,
-        } = *self;
-        active + speed_mismatch + tail + fill_drain + dram + vector + sort
+        Cause::ALL.iter().map(|&cause| self.of(cause)).sum()
     }
 
     /// Adds another's.
     pub fn add(&mut self, other: &Breakdown) {
-        self.active += other.active;
-        self.speed_mismatch += other.speed_mismatch;
-        self.tail += other.tail;
-        self.fill_drain += other.fill_drain;
-        self.dram += other.dram;
-        self.vector += other.vector;
-        self.sort += other.sort;
+        for cause in Cause::ALL {
+            *self.field(cause) += other.of(cause);
+        }
+    }
+
+    /// Adds what elements waited for one another, which is known as what is left of
+    /// all cycles. Where less than nothing is left, a wait that was counted for its
+    /// bound was shorter.
+    pub(crate) fn settle(&mut self, mismatch: i64) {
+        let mut over = mismatch.min(0).unsigned_abs();
+        self.speed_mismatch += mismatch.max(0) as u64;
+        for cause in [Cause::Drain, Cause::Fill, Cause::Tail] {
+            let field = self.field(cause);
+            let less = over.min(*field);
+            *field -= less;
+            over -= less;
+        }
+        debug_assert_eq!(over, 0, "more work than cycles");
     }
 }
 
@@ -162,11 +251,11 @@ pub struct ScopeReport {
     pub cycles: u64,
     /// What the elements did in them.
     pub element_cycles: Breakdown,
-    /// Cycles by operation; where operations overlap, their stalls are charged
-    /// to the last of them. With `sort_cycles` they sum to `cycles`.
+    /// Cycles by operation; operations that overlap have their shares of the time.
+    /// They sum to `cycles`.
     pub operation_cycles: BTreeMap<Operation, u64>,
-    /// Cycles in which nothing runs but the ranking of the tokens.
-    pub sort_cycles: u64,
+    /// The products, by layer and operation.
+    pub products: BTreeMap<(usize, Operation), ProductReport>,
     /// Scalar products of the dense model on the same inputs.
     pub macs_dense: u64,
     /// Scalar products that the machine computed.
@@ -175,6 +264,12 @@ pub struct ScopeReport {
     pub dram_read_bytes: u64,
     /// Bytes written to DRAM.
     pub dram_write_bytes: u64,
+    /// Bursts of the DRAM that met an open row of theirs.
+    pub dram_row_hits: u64,
+    /// Bursts that met a closed row.
+    pub dram_row_misses: u64,
+    /// Bursts that met another open row.
+    pub dram_row_conflicts: u64,
     /// Energy by part.
     pub energy: Energy,
 }
@@ -209,12 +304,52 @@ impl ScopeReport {
         for (&operation, &cycles) in &other.operation_cycles {
             *self.operation_cycles.entry(operation).or_default() += cycles;
         }
-        self.sort_cycles += other.sort_cycles;
+        for (key, product) in &other.products {
+            self.products
+                .entry(*key)
+                .and_modify(|own| own.add(product))
+                .or_insert_with(|| product.clone());
+        }
         self.macs_dense += other.macs_dense;
         self.macs_executed += other.macs_executed;
         self.dram_read_bytes += other.dram_read_bytes;
         self.dram_write_bytes += other.dram_write_bytes;
+        self.dram_row_hits += other.dram_row_hits;
+        self.dram_row_misses += other.dram_row_misses;
+        self.dram_row_conflicts += other.dram_row_conflicts;
         self.energy.add(&other.energy);
+    }
+}
+
+/// Products of one kind in one layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProductReport {
+    /// How many equal ones: heads.
+    pub copies: u64,
+    /// Rows of the left operand, columns of the right one, and the length of the
+    /// reduction, of the first that was added.
+    pub m: u64,
+    /// See `m`.
+    pub n: u64,
+    /// See `m`.
+    pub k: u64,
+    /// Its share of the cycles.
+    pub cycles: u64,
+    /// Scalar products computed.
+    pub macs: u64,
+    /// What the elements did, idle before it included. What they lag behind in one
+    /// product and catch up with in the next shows in the sum over all products.
+    pub element_cycles: Breakdown,
+    /// How it was cut, and why; of the first that was added.
+    pub mapping: Option<String>,
+}
+
+impl ProductReport {
+    /// Adds another input's.
+    pub(crate) fn add(&mut self, other: &ProductReport) {
+        self.cycles += other.cycles;
+        self.macs += other.macs;
+        self.element_cycles.add(&other.element_cycles);
     }
 }
 
@@ -229,11 +364,13 @@ struct ScopeRow {
     utilisation: f64,
     element_cycles: Breakdown,
     operation_cycles: BTreeMap<Operation, u64>,
-    sort_cycles: u64,
     macs_dense: u64,
     macs_executed: u64,
     dram_read_bytes: u64,
     dram_write_bytes: u64,
+    dram_row_hits: u64,
+    dram_row_misses: u64,
+    dram_row_conflicts: u64,
     energy_pj: BTreeMap<Part, f64>,
     energy_on_chip_pj: f64,
     energy_total_pj: f64,
@@ -249,11 +386,13 @@ impl From<ScopeReport> for ScopeRow {
             effective_gops: scope.effective_gops(),
             utilisation: scope.utilisation(),
             element_cycles: scope.element_cycles,
-            sort_cycles: scope.sort_cycles,
             macs_dense: scope.macs_dense,
             macs_executed: scope.macs_executed,
             dram_read_bytes: scope.dram_read_bytes,
             dram_write_bytes: scope.dram_write_bytes,
+            dram_row_hits: scope.dram_row_hits,
+            dram_row_misses: scope.dram_row_misses,
+            dram_row_conflicts: scope.dram_row_conflicts,
             energy_pj: scope.energy.parts_pj().collect(),
             energy_on_chip_pj: scope.energy.on_chip_pj(),
             energy_total_pj: scope.energy.total_pj(),

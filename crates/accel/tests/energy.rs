@@ -75,9 +75,8 @@ fn attention_energy_by_hand() {
     let bits = 4.0 * macs * 32.0 + macs * 18.0 + padding * 42.0 + results * 32.0 * 9.0;
     close(Part::Registers, bits * 0.01035);
 
-    // Array: q, k, P and v once each, and 16-bit indices of queries and keys;
-    // scores once; the context on its way out.
-    let head = 4096.0 + 4096.0 + 2048.0 + 4096.0 + 2.0 * 16.0 * 32.0;
+    // Array: q, k, P and v once each; scores once; the context on its way out.
+    let head = 4096.0 + 4096.0 + 2048.0 + 4096.0;
     let (scores, context) = (2.0 * 16.0 * 16.0 * 16.0, 16.0 * 64.0 * 8.0);
     let read = 2.0 * head + scores + context;
     // q, k, v on their way in; scores, P and context.

@@ -43,12 +43,13 @@ fn with_a_buffer_for_everything_each_byte_moves_once() {
         "bytes = 8388608\nbanks = 16",
     );
     let report = machine.simulate(&header, &input).unwrap();
-    // Hidden states at 16 bits twice, q, k, v, context, both feed-forward inputs
-    // at 8, and the residual of two sums at 16.
-    let read = 2 * 2 + 3 + 1 + (1 + 4) + 2 * 2;
+    // Hidden states at 16 bits, at 8 for queries and for keys and values, q, k, v,
+    // context, both feed-forward inputs, and the residual of two sums at 16.
+    let read = 2 + 2 + 3 + 1 + (1 + 4) + 2 * 2;
     assert_eq!(encoder(&report).dram_read_bytes, 12 * d * d + read * n * d);
-    // q, k, v, context, the inner activations, and two sums at both widths.
-    let written = 3 + 1 + 4 + 2 * (1 + 2);
+    // The quantized states, q, k, v, context, the inner activations, and two sums at
+    // both widths.
+    let written = 1 + 3 + 1 + 4 + 2 * (1 + 2);
     assert_eq!(encoder(&report).dram_write_bytes, written * n * d);
 }
 
@@ -92,22 +93,32 @@ fn spatten_reads_keys_again_only_beyond_its_srams() {
     }
 }
 
+/// The mapper takes what it expects to be quickest, and of what is within a fiftieth of
+/// that the thriftiest: a run may differ from what was expected by as much again.
 #[test]
-fn a_larger_buffer_never_reads_more() {
+fn a_larger_buffer_never_takes_longer() {
     for name in ["vssa-512", "vssa-4096", "systolic-128"] {
         for (header, input) in some_inputs() {
             let mut last = u64::MAX;
-            for kib in [16, 64, 96, 128, 192, 256, 1024, 16384] {
+            let mut reads = Vec::new();
+            for kib in [16, 64, 128, 256, 1024, 16384] {
                 let banks = format!("bytes = {}\nbanks = {}", kib * 1024, (kib / 16).min(32));
                 let text = Machine::builtin_toml(name).unwrap();
                 let start = text.find("bytes = ").unwrap();
                 let end = start + text[start..].find("access_bits").unwrap();
                 let text = format!("{}{banks}\n{}", &text[..start], &text[end..]);
                 let machine = Machine::from_toml(&text).unwrap();
-                let reads = encoder(&machine.simulate(&header, &input).unwrap()).dram_read_bytes;
-                assert!(reads <= last, "{name} {kib} KiB");
-                last = reads;
+                let report = machine.simulate(&header, &input).unwrap();
+                let encoder = encoder(&report);
+                assert!(
+                    encoder.cycles <= last.saturating_add(last / 20),
+                    "{name} {kib} KiB: {} after {last}",
+                    encoder.cycles
+                );
+                last = last.min(encoder.cycles);
+                reads.push(encoder.dram_read_bytes);
             }
+            assert_eq!(reads.iter().min(), reads.last(), "{name}");
         }
     }
 }

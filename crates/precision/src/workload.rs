@@ -102,15 +102,23 @@ pub struct Product {
     pub rows: Vec<Bits>,
     /// Bits of the right operand.
     pub right: RightBits,
-    /// The vector work that makes its inputs and follows its results, of all
-    /// copies together.
-    pub vector: VectorWork,
+    /// The vector work that makes its left operand, of all copies together.
+    pub before: VectorWork,
+    /// The vector work on its results, of all copies together.
+    pub after: VectorWork,
 }
 
 impl Product {
     /// Rows of the left operand.
     pub fn m(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The vector work on its left operand and on its results.
+    pub fn vector(&self) -> VectorWork {
+        let mut work = self.before;
+        work.add(&self.after);
+        work
     }
 
     /// Scalar products of all copies together: count x M x N x K.

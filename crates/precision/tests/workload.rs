@@ -9,7 +9,7 @@ use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
 use dtatrans_precision::workload::{
     ElementCycles, LayerWork, Operation, Product, RightBits, Saved, VectorWork, Workload,
 };
-use dtatrans_precision::{Bits, ModelShape, Plan, Ratio, Tier, compensation};
+use dtatrans_precision::{Bits, ModelShape, Plan, Ratio, Tier, compensation, importance};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -137,7 +137,7 @@ fn runs() -> impl Strategy<Value = (Plan, Vec<Vec<Tier>>)> {
     (
         tiers,
         prop::array::uniform3(select(names())),
-        prop::array::uniform4(prop::bool::ANY),
+        prop::array::uniform5(prop::bool::ANY),
         select(vec![0usize, 32]),
         widths(),
         prop::option::of(widths()),
@@ -157,6 +157,9 @@ fn runs() -> impl Strategy<Value = (Plan, Vec<Vec<Tier>>)> {
                 plan.rotation = flags[0];
                 plan.balance = flags[1];
                 plan.clipping = flags[2];
+                if flags[4] {
+                    plan.importance = importance::find("value-weighted").unwrap();
+                }
                 plan.group = group;
                 plan.weight_bits = weights;
                 plan.probability_bits = match probabilities {
@@ -195,7 +198,7 @@ proptest! {
         prop_assert_eq!(workload.element_cycles(), want);
         let mut vector = VectorWork::default();
         for product in workload.products() {
-            vector.add(&product.vector);
+            vector.add(&product.vector());
         }
         prop_assert_eq!(vector, count.vector);
         let ranked: u64 = workload.layers.iter().map(|layer| layer.ranked_tokens).sum();
@@ -377,12 +380,12 @@ fn a_token_behind_a_cache_meets_what_is_left() {
     assert_eq!(products[3].right, RightBits::Steps(vec![high; 4]));
     assert_eq!(work.layers[0].ranked_tokens, 5);
     // Queries and keys are turned and rotated behind that: blocks of 8, 3 stages.
-    assert_eq!(products[0].vector.multiply_additions, 2 * 48);
-    assert_eq!(products[0].vector.hadamard_additions, 3 * 48);
-    assert_eq!(products[1].vector.multiply_additions, 2 * 16);
-    assert_eq!(products[7].vector.activation_elements, 80);
-    assert_eq!(products[7].vector.multiply_additions, 80);
-    assert_eq!(products[2].vector.importance_additions, 3 * 4);
+    assert_eq!(products[0].after.multiply_additions, 2 * 48);
+    assert_eq!(products[0].after.hadamard_additions, 3 * 48);
+    assert_eq!(products[1].vector().multiply_additions, 2 * 16);
+    assert_eq!(products[7].vector().activation_elements, 80);
+    assert_eq!(products[7].vector().multiply_additions, 80);
+    assert_eq!(products[2].vector().importance_additions, 3 * 4);
 
     // What keeps everything ranks nothing, and a dense model sees all.
     plan.cache = None;
@@ -391,7 +394,7 @@ fn a_token_behind_a_cache_meets_what_is_left() {
     assert_eq!(
         whole
             .products()
-            .map(|p| p.vector.importance_additions)
+            .map(|p| p.vector().importance_additions)
             .sum::<u64>(),
         0
     );

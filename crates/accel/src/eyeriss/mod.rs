@@ -14,18 +14,18 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use dtatrans_precision::trace::{Header, Input};
-use dtatrans_precision::workload::{LayerWork, Operation, Product, Workload};
+use dtatrans_precision::workload::{Operation, Product, Workload};
 use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
 use self::mapping::Mapping;
 use crate::AccelError;
-use crate::accelerator::{Accelerator, Kind, Run};
+use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
+use crate::blocks::steady::{Steady, Whole};
 use crate::energy::{Action, Actions, Part};
 use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::operands::writes_hidden;
 use crate::memory::{Dram, Sram, Traffic};
-use crate::pipeline::{LayerRun, Phase};
 use crate::report::Breakdown;
 use crate::vector::{self, VectorUnit};
 
@@ -44,6 +44,9 @@ const PORT_WORDS: u64 = 4;
 /// partial sum read and written (ISCA 2016: 4 of cost 1 beside a cost of 1 for
 /// the arithmetic, as stanford-mast/nn_dataflow's tests have it).
 const SCRATCH_PAD_ACCESSES: u64 = 4;
+
+/// Steps that a product is run in: passes that fetch and store beside one another.
+const STEPS: u64 = 48;
 
 /// The sizes of the chip that a mapping depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -108,8 +111,8 @@ impl Accelerator for Eyeriss {
         16
     }
 
-    fn dram(&self) -> Dram {
-        self.dram
+    fn dram(&self) -> &Dram {
+        &self.dram
     }
 
     fn sram(&self) -> Option<&Sram> {
@@ -128,13 +131,14 @@ impl Accelerator for Eyeriss {
 
 impl Eyeriss {
     fn work(&self, work: &Workload) -> Run {
-        // The layers of a dense model are alike.
-        let layer = work.layers.first().map(|layer| self.layer(layer));
-        Run {
-            fed: "all tokens at 16 bits".into(),
-            layers: layer.into_iter().cycle().take(work.layers.len()).collect(),
-            runs_encoder: true,
+        let mut steady = Steady::default();
+        for layer in &work.layers {
+            steady.layer(0, Actions::default());
+            for product in &layer.products {
+                steady.add(self.product(product));
+            }
         }
+        steady.run("all tokens at 16 bits".into(), true)
     }
 
     fn mapping(&self, m: u64, n: u64, k: u64) -> Mapping {
@@ -144,28 +148,7 @@ impl Eyeriss {
             .or_insert_with(|| Mapping::best(&self.chip, m, n, k))
     }
 
-    fn layer(&self, layer: &LayerWork) -> LayerRun {
-        let mut run = LayerRun::default();
-        for product in &layer.products {
-            let phase = self.product(product);
-            match run.phases.last_mut() {
-                // The context belongs to the phase of the scores.
-                Some(scores) if product.operation == Operation::Context => {
-                    scores.operations.extend(phase.operations);
-                    scores.array_cycles += phase.array_cycles;
-                    scores.element_cycles.add(&phase.element_cycles);
-                    scores.traffic.add(&phase.traffic);
-                    scores.vector_cycles += phase.vector_cycles;
-                    scores.macs += phase.macs;
-                    scores.actions.add(&phase.actions);
-                }
-                _ => run.phases.push(phase),
-            }
-        }
-        run
-    }
-
-    fn product(&self, product: &Product) -> Phase {
+    fn product(&self, product: &Product) -> Whole {
         let copies = product.count as u64;
         let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
         let mapping = self.mapping(m, n, k);
@@ -204,8 +187,7 @@ impl Eyeriss {
         };
 
         let mut actions = Actions::default();
-        traffic.count(&mut actions);
-        vector::count(&product.vector, &mut actions);
+        vector::count(&product.vector(), &mut actions);
         let buffer = mapping.buffer_words(m, n, k) + left + results;
         actions.count(Part::Arithmetic, Action::EyerissMac, macs);
         actions.count(
@@ -219,20 +201,30 @@ impl Eyeriss {
             copies * mapping.array_words(m, n, k),
         );
         actions.count(Part::Buffer, Action::EyerissBuffer, copies * buffer);
-        Phase {
-            operations: vec![(product.operation, cycles)],
-            array_cycles: cycles,
+        Whole {
+            product: ProductRun {
+                layer: product.layer,
+                operation: product.operation,
+                copies,
+                m,
+                n,
+                k,
+                macs,
+                actions,
+                unique_read_bytes: traffic.unique_read_bytes,
+                mapping: None,
+            },
+            steps: STEPS,
+            cycles,
             element_cycles: Breakdown {
                 active: macs,
                 tail: copies * mapping.cycles() * elements - macs,
-                fill_drain: fill * elements,
+                fill: fill * elements,
                 ..Breakdown::default()
             },
             traffic,
-            vector_cycles: self.vector.cycles(&product.vector),
-            exposed_vector_cycles: 0,
-            macs,
-            actions,
+            vector_cycles: self.vector.cycles(&product.vector()),
+            takes: product.operation == Operation::Context,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! kind = "vssa"          # one of accelerator::ALL
 //! name = "vssa-512"      # for people
 //! clock_ghz = 1.0
+//! overlap = true         # or false: one unit works at a time
 //!
 //! [array]                # the other tables depend on the kind
 //! ```
@@ -25,8 +26,10 @@ use serde::Deserialize;
 use crate::AccelError;
 use crate::accelerator::{self, Accelerator, Run};
 use crate::energy::EnergyTable;
-use crate::pipeline::{Context, Scope};
+use crate::memory::banks::Banks;
 use crate::report::{DecodingReport, RunReport, ScopeReport};
+use crate::schedule::Chip;
+use crate::scope::{Context, Scope};
 
 /// Version of the machine format.
 pub const FORMAT: u32 = 1;
@@ -66,6 +69,7 @@ pub struct Machine {
     name: String,
     kind: &'static str,
     clock_ghz: f64,
+    overlap: bool,
     accelerator: Box<dyn Accelerator>,
     energies: EnergyTable,
 }
@@ -77,9 +81,16 @@ struct Heading {
     kind: String,
     name: String,
     clock_ghz: f64,
+    #[serde(default = "overlaps")]
+    overlap: bool,
 }
 
-const HEADING: [&str; 4] = ["format", "kind", "name", "clock_ghz"];
+const HEADING: [&str; 5] = ["format", "kind", "name", "clock_ghz", "overlap"];
+
+/// Units work at the same time, unless a machine says that they do not.
+fn overlaps() -> bool {
+    true
+}
 
 impl Machine {
     /// A machine from the text of its file.
@@ -123,6 +134,7 @@ impl Machine {
             name: heading.name + &changes.collect::<String>(),
             kind: kind.name,
             clock_ghz: heading.clock_ghz,
+            overlap: heading.overlap,
             accelerator: (kind.read)(tables, heading.clock_ghz)?,
             energies: EnergyTable::builtin(),
         })
@@ -203,11 +215,12 @@ impl Machine {
         check_input(header, input)?;
         let run = self.accelerator.run(header, input);
         let dense = Workload::dense(&header.model, input.read(), Bits::Eight);
-        let (attention, encoder) = self.scopes(&run, &dense)?;
+        let fed = run.fed.clone();
+        let (attention, encoder) = self.scopes(run, &dense)?;
         let mut report = RunReport {
             machine: self.name.clone(),
             kind: self.kind,
-            fed: run.fed,
+            fed,
             inputs: 1,
             tokens: input.tokens.len() as u64,
             attention,
@@ -219,7 +232,7 @@ impl Machine {
             let run = self.accelerator.step(header, kept);
             let tokens = tokens_so_far(kept);
             let dense = Workload::dense_step(&header.model, tokens, Bits::Eight);
-            let (attention, encoder) = self.scopes(&run, &dense)?;
+            let (attention, encoder) = self.scopes(run, &dense)?;
             report.add_decoding(&DecodingReport {
                 tokens: 1,
                 attention,
@@ -233,7 +246,7 @@ impl Machine {
     /// the dense model's are `dense`.
     fn scopes(
         &self,
-        run: &Run,
+        mut run: Run,
         dense: &Workload,
     ) -> Result<(ScopeReport, Option<ScopeReport>), AccelError> {
         let macs = |wanted: &dyn Fn(Operation) -> bool| {
@@ -243,21 +256,27 @@ impl Machine {
                 .map(|product| product.macs())
                 .sum()
         };
+        let sram = self.accelerator.sram();
+        let banks = sram.map(|sram| Banks::new(sram.banks(), sram.access_bits()));
+        let elements = self.accelerator.elements();
         let context = Context {
             machine: &self.name,
-            clock_ghz: self.clock_ghz,
-            elements: self.accelerator.elements(),
-            dram: self.accelerator.dram(),
-            sram: self.accelerator.sram(),
+            elements,
+            chip: Chip {
+                clock_ghz: self.clock_ghz,
+                dram: self.accelerator.dram(),
+                room_bytes: run.room_bytes,
+                banks: banks.as_ref(),
+                overlap: self.overlap,
+                lane_elements: elements / self.accelerator.arrays(),
+            },
+            sram,
             energies: &self.energies,
         };
-        let attention = context.report(
-            &run.layers,
-            Scope::Attention,
-            macs(&Operation::is_attention),
-        )?;
+        let attention_macs = macs(&Operation::is_attention);
+        let attention = context.report(&mut run, Scope::Attention, attention_macs, None)?;
         let encoder = match run.runs_encoder {
-            true => Some(context.report(&run.layers, Scope::Encoder, macs(&|_| true))?),
+            true => Some(context.report(&mut run, Scope::Encoder, macs(&|_| true), None)?),
             false => None,
         };
         Ok((attention, encoder))

@@ -3,7 +3,6 @@
 use serde::Deserialize;
 
 use crate::AccelError;
-use crate::energy::{Action, Actions, Part};
 use crate::machine::check;
 
 /// DRAM as a bandwidth; rows, banks and refresh come later.
@@ -29,41 +28,71 @@ impl Dram {
     }
 }
 
-/// Bytes between DRAM and chip.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes read.
-    pub read_bytes: u64,
-    /// Bytes written.
-    pub write_bytes: u64,
-    /// Bytes of the operands that lie in DRAM, each once: the least that must
-    /// be read.
-    pub unique_read_bytes: u64,
+/// Consecutive bytes that are read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Address of the first byte.
+    pub address: u64,
+    /// Number of bytes.
+    pub bytes: u64,
+    /// Whether they are written.
+    pub write: bool,
 }
 
-impl Traffic {
-    /// Bytes in both directions.
-    pub fn bytes(&self) -> u64 {
-        self.read_bytes + self.write_bytes
-    }
+/// What a DRAM did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DramCounts {
+    /// Counted.
+    pub read_bytes: u64,
+    /// Counted.
+    pub write_bytes: u64,
+    /// Counted.
+    pub row_hits: u64,
+    /// Counted.
+    pub row_misses: u64,
+    /// Counted.
+    pub row_conflicts: u64,
+}
 
-    /// Adds another's.
-    pub fn add(&mut self, other: &Traffic) {
-        self.read_bytes += other.read_bytes;
-        self.write_bytes += other.write_bytes;
-        self.unique_read_bytes += other.unique_read_bytes;
-    }
+/// Temporary.
+#[derive(Debug)]
+pub struct Controller {
+    cycles_per_byte: f64,
+    free: f64,
+    counts: DramCounts,
+}
 
-    /// Counts the DRAM's energy.
-    pub(crate) fn count(&self, actions: &mut Actions) {
-        actions.count(Part::Dram, Action::DramBit, 8 * self.bytes());
+impl Dram {
+    /// Temporary.
+    pub fn controller(&self, clock_ghz: f64) -> Controller {
+        Controller {
+            cycles_per_byte: clock_ghz / self.bandwidth_gbps,
+            free: 0.0,
+            counts: DramCounts::default(),
+        }
     }
+    /// Temporary.
+    pub fn peak_gbps(&self) -> f64 {
+        self.bandwidth_gbps
+    }
+}
 
-    /// Counts the DRAM's energy and that of the SRAM behind it: what is read is
-    /// written there, what is written is read there.
-    pub(crate) fn count_through_sram(&self, actions: &mut Actions) {
-        self.count(actions);
-        actions.count(Part::Buffer, Action::SramWriteBit, 8 * self.read_bytes);
-        actions.count(Part::Buffer, Action::SramReadBit, 8 * self.write_bytes);
+impl Controller {
+    /// Temporary.
+    pub fn serve(&mut self, at: u64, batch: &[Request]) -> u64 {
+        let mut bytes = 0;
+        for request in batch {
+            bytes += request.bytes;
+            match request.write {
+                true => self.counts.write_bytes += request.bytes,
+                false => self.counts.read_bytes += request.bytes,
+            }
+        }
+        self.free = self.free.max(at as f64) + bytes as f64 * self.cycles_per_byte;
+        self.free.ceil() as u64
+    }
+    /// Temporary.
+    pub fn counts(&self) -> DramCounts {
+        self.counts
     }
 }

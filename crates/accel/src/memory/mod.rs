@@ -1,11 +1,13 @@
 //! The memories around an array: DRAM, on-chip SRAM, and what moves between
 //! them.
 
+pub mod banks;
 mod dram;
 pub(crate) mod operands;
 mod sram;
-pub mod traffic;
+mod traffic;
 
-pub use dram::{Dram, Traffic};
+pub use dram::{Controller, Dram, DramCounts, Request};
 pub use sram::Sram;
 pub(crate) use sram::SramFile;
+pub(crate) use traffic::Traffic;

@@ -8,8 +8,6 @@ use dtatrans_precision::workload::{Operation, Product, RightBits};
 pub(crate) const HIDDEN_BITS: u64 = 16;
 /// Bits of a score before the softmax.
 pub(crate) const SCORE_BITS: u64 = 16;
-/// Bits of a partial sum.
-pub(crate) const SUM_BITS: u64 = 32;
 
 /// Bits of the left operand of one copy: M x K.
 pub(crate) fn left_bits(product: &Product) -> u64 {
@@ -29,30 +27,10 @@ pub(crate) fn right_bits(product: &Product) -> u64 {
     }
 }
 
-/// The widest row of the left operand, in bits; 0 where there is none.
-pub(crate) fn widest_row(product: &Product) -> u64 {
-    let widest = product.rows.iter().map(|bits| bits.bits()).max();
-    u64::from(widest.unwrap_or(0))
-}
-
-/// The widest column of the right operand, in bits of one entry; 0 where there
-/// is none.
-pub(crate) fn widest_column(product: &Product) -> u64 {
-    let widest = match &product.right {
-        RightBits::Uniform(bits) => Some(bits.bits()),
-        RightBits::Columns(bits) | RightBits::Steps(bits) => {
-            bits.iter().map(|bits| bits.bits()).max()
-        }
-    };
-    u64::from(widest.unwrap_or(0))
-}
-
-/// Whether the left operand is the hidden state that enters a layer.
-pub(crate) fn reads_hidden(operation: Operation) -> bool {
-    matches!(operation, Operation::Query | Operation::KeyValue)
-}
-
 /// Whether the result is added to the residual stream.
 pub(crate) fn writes_hidden(operation: Operation) -> bool {
-    matches!(operation, Operation::Output | Operation::Down)
+    matches!(
+        operation,
+        Operation::Output | Operation::Down | Operation::PredictUp
+    )
 }

@@ -13,6 +13,8 @@ use crate::machine::check;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sram {
     bytes: u64,
+    banks: u64,
+    access_bits: u64,
     read_pj_per_bit: f64,
     write_pj_per_bit: f64,
 }
@@ -73,6 +75,8 @@ impl Sram {
         let between = |low: f64, high: f64| (low + share * (high - low)) / access_bits as f64;
         Ok(Sram {
             bytes,
+            banks,
+            access_bits,
             read_pj_per_bit: between(pair[0].read_pj, pair[1].read_pj),
             write_pj_per_bit: between(pair[0].write_pj, pair[1].write_pj),
         })
@@ -81,6 +85,16 @@ impl Sram {
     /// Capacity in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Number of banks.
+    pub fn banks(&self) -> u64 {
+        self.banks
+    }
+
+    /// Bits of an access to a bank.
+    pub fn access_bits(&self) -> u64 {
+        self.access_bits
     }
 
     /// Energy of reading one bit, in pJ.

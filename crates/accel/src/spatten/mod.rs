@@ -19,11 +19,11 @@ pub use schedule::Schedule;
 pub use top_k::TopK;
 
 use crate::AccelError;
-use crate::accelerator::{Accelerator, Kind, Run};
+use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
+use crate::blocks::steady::{Steady, Whole};
 use crate::energy::{Action, Actions, Part};
 use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::{Dram, Sram, SramFile, Traffic};
-use crate::pipeline::{LayerRun, Phase};
 use crate::report::Breakdown;
 
 pub(crate) const KIND: Kind = Kind {
@@ -42,6 +42,8 @@ const SUM_BITS: u64 = 24;
 /// query and not counted.
 const SOFTMAX_PRODUCTS: u64 = 8;
 const SOFTMAX_SUMS: u64 = 7;
+/// Groups of a head's queries that are scheduled together.
+const QUERY_GROUPS: u64 = 16;
 /// Latencies of the stages in cycles, from the release's model of BERT
 /// (`simulator/src/bert.cpp`): Q x K 1 + 1 + 9, softmax 7 + 21 + 23 + 29 + 7,
 /// P x V 1 + 1 + 1.
@@ -58,7 +60,6 @@ pub struct SpAtten {
     /// The key SRAM; the value SRAM is another of the same size.
     sram: Sram,
     dram: Dram,
-    clock_ghz: f64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -80,7 +81,7 @@ struct File {
     dram: Dram,
 }
 
-fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
+fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
     let File {
         engine,
         top_k,
@@ -105,7 +106,6 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
         schedule: pruning,
         sram: buffer.build()?,
         dram,
-        clock_ghz,
     }))
 }
 
@@ -118,8 +118,8 @@ impl Accelerator for SpAtten {
         OPERAND_BITS
     }
 
-    fn dram(&self) -> Dram {
-        self.dram
+    fn dram(&self) -> &Dram {
+        &self.dram
     }
 
     fn sram(&self) -> Option<&Sram> {
@@ -149,29 +149,33 @@ impl SpAtten {
         let kept = plan.layers().iter();
         let tokens: Vec<u64> = kept.map(|ratio| ratio.counts(tokens).0 as u64).collect();
         let heads = self.schedule.heads(model.layers, model.heads);
-        let mut layers = Vec::with_capacity(model.layers);
-        for (&tokens, &heads) in tokens.iter().zip(&heads) {
-            let mut layer = LayerRun::default();
+        let mut steady = Steady::default();
+        for (layer, (&tokens, &heads)) in tokens.iter().zip(&heads).enumerate() {
+            let mut cycles = 0;
+            let mut actions = Actions::default();
             for (all, kept) in [(before.0, tokens), (before.1, heads)] {
-                layer.sort_cycles += self.top_k.cycles(all, kept);
-                self.count_top_k(all, kept, 1, &mut layer.sort_actions);
+                cycles += self.top_k.cycles(all, kept);
+                self.count_top_k(all, kept, 1, &mut actions);
             }
+            steady.layer(cycles, actions);
             let queries = queries.unwrap_or(tokens);
-            let phase = self.attention(queries, tokens, heads, model.head_dim as u64);
-            layer.phases.push(phase);
-            layers.push(layer);
+            steady.add(self.attention(layer, queries, tokens, heads, model.head_dim as u64));
             before = (tokens, heads);
         }
-        Run {
-            fed: "the input's length under the machine's own pruning schedule".into(),
-            layers,
-            runs_encoder: false,
-        }
+        let fed = "the input's length under the machine's own pruning schedule";
+        steady.run(fed.into(), false)
     }
 
     /// The attention of one layer: `queries` queries and `tokens` keys in each of
     /// `heads` heads.
-    fn attention(&self, queries: u64, tokens: u64, heads: u64, head_dim: u64) -> Phase {
+    fn attention(
+        &self,
+        layer: usize,
+        queries: u64,
+        tokens: u64,
+        heads: u64,
+        head_dim: u64,
+    ) -> Whole {
         let values = self.schedule.values(tokens);
         let engine = self.engine;
         // Stages of one query.
@@ -184,19 +188,9 @@ impl SpAtten {
         let own_queries = queries;
         let queries = heads * queries;
 
-        // Before the first query its head's keys must be there; behind the last
-        // one's scores its softmax, choice and values follow.
+        // Behind the last query's scores its softmax, choice and values follow.
         let row_bits = head_dim * engine.dram_bits;
-        let first_keys = self
-            .dram
-            .cycles((tokens * row_bits).div_ceil(8), self.clock_ghz);
-        let fill = first_keys
-            + QUERY_KEY_LATENCY
-            + SOFTMAX_LATENCY
-            + VALUE_LATENCY
-            + softmax
-            + choose
-            + value;
+        let fill = QUERY_KEY_LATENCY + SOFTMAX_LATENCY + VALUE_LATENCY + softmax + choose + value;
         let array_cycles = queries * slowest_array + fill;
 
         let macs = queries * (tokens + values) * head_dim;
@@ -209,7 +203,6 @@ impl SpAtten {
         };
 
         let mut actions = Actions::default();
-        traffic.count_through_sram(&mut actions);
         actions.count(Part::Arithmetic, Action::Multiply12, macs);
         actions.count(Part::Arithmetic, Action::Add24, macs);
         // Each product is clocked once on its way into the tree of adders.
@@ -224,21 +217,32 @@ impl SpAtten {
         // A sum more for the importance of the key.
         actions.count(Part::Vector, Action::AddFp32, (SOFTMAX_SUMS + 1) * scores);
         self.count_top_k(tokens, values, queries, &mut actions);
-        Phase {
-            // The engines work side by side: the pace is charged to the scores.
-            operations: vec![(Operation::Score, array_cycles), (Operation::Context, 0)],
-            array_cycles,
+        Whole {
+            product: ProductRun {
+                layer,
+                // The engines work side by side: the pace is charged to the scores.
+                operation: Operation::Score,
+                copies: heads,
+                m: own_queries,
+                n: tokens,
+                k: head_dim,
+                macs,
+                actions,
+                unique_read_bytes: traffic.unique_read_bytes,
+                mapping: None,
+            },
+            // So fine that the stages of a step overlap as those of a query do.
+            steps: (heads * QUERY_GROUPS.min(own_queries)).max(1),
+            cycles: array_cycles,
             element_cycles: Breakdown {
                 active: macs,
                 speed_mismatch: queries * slowest_array * elements - macs,
-                fill_drain: fill * elements,
+                fill: fill * elements,
                 ..Breakdown::default()
             },
             traffic,
-            vector_cycles: queries * slowest_vector + fill,
-            exposed_vector_cycles: 0,
-            macs,
-            actions,
+            vector_cycles: queries * slowest_vector,
+            takes: false,
         }
     }
 

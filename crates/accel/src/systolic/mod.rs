@@ -13,11 +13,14 @@ pub use timing::{Dataflow, Gemm, Overlap, cycles};
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
 use crate::array_shape::ArrayShape;
+use crate::blocks::{Shared, Surroundings, TiledArrays};
 use crate::energy::{Action, Actions, Part};
 use crate::machine::{tables, tokens_so_far};
-use crate::memory::operands::{SUM_BITS, left_bits, right_bits};
+use crate::mapping::SUM_BITS;
+use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
-use crate::tiled_layer::{ProductRun, Surroundings, TiledArray};
+use crate::report::Breakdown;
+use crate::schedule::{Arrays, LaneRun, TileRange};
 use crate::vector::VectorUnit;
 
 pub(crate) const KIND: Kind = Kind {
@@ -38,7 +41,6 @@ pub struct Systolic {
     dataflow: Dataflow,
     overlap: Overlap,
     around: Surroundings,
-    dram: Dram,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +61,7 @@ struct ArrayFile {
     overlap: Overlap,
 }
 
-fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
+fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
     let file: File = tables(file)?;
     let shape = ArrayShape {
         rows: file.array.rows,
@@ -75,11 +77,26 @@ fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, Acce
         overlap: file.array.overlap,
         around: Surroundings {
             sram: file.buffer.build()?,
+            dram: file.dram,
+            clock_ghz,
             vector: file.vector,
             sort: None,
+            reorders: false,
         },
-        dram: file.dram,
     }))
+}
+
+impl Systolic {
+    fn work(&self, work: &Workload) -> Run {
+        let running = Running {
+            shape: self.shape,
+            dataflow: self.dataflow,
+            overlap: self.overlap,
+            shared: Shared::default(),
+        };
+        self.around
+            .run(running, work, "all tokens at 8 bits".into())
+    }
 }
 
 impl Accelerator for Systolic {
@@ -91,8 +108,8 @@ impl Accelerator for Systolic {
         8
     }
 
-    fn dram(&self) -> Dram {
-        self.dram
+    fn dram(&self) -> &Dram {
+        &self.around.dram
     }
 
     fn sram(&self) -> Option<&Sram> {
@@ -109,47 +126,75 @@ impl Accelerator for Systolic {
     }
 }
 
-impl TiledArray for Systolic {
+/// The array while it runs.
+#[derive(Debug)]
+struct Running {
+    shape: ArrayShape,
+    dataflow: Dataflow,
+    overlap: Overlap,
+    shared: Shared,
+}
+
+impl Arrays for Running {
+    fn lanes(&self) -> usize {
+        self.shared.lanes()
+    }
+
+    fn reset(&mut self) {
+        self.shared.reset();
+    }
+
+    fn run(&mut self, product: usize, tiles: TileRange, ready: u64, runs: &mut Vec<LaneRun>) {
+        self.shared.run(product, tiles, ready, runs);
+    }
+
+    fn delay(&mut self, lane: usize, cycles: u64) {
+        self.shared.delay(lane, cycles);
+    }
+
+    fn end(&self, lane: usize) -> (u64, Breakdown, i64) {
+        self.shared.end(lane)
+    }
+}
+
+fn gemm(product: &Product) -> Gemm {
+    Gemm {
+        m: product.m() as u64,
+        n: product.n as u64,
+        k: product.k as u64,
+    }
+}
+
+impl TiledArrays for Running {
     fn shape(&self) -> ArrayShape {
         self.shape
     }
 
-    fn product(&self, product: &Product) -> ProductRun {
-        let gemm = Gemm {
-            m: product.m() as u64,
-            n: product.n as u64,
-            k: product.k as u64,
-        };
+    fn add(&mut self, product: &Product) -> u64 {
+        let gemm = gemm(product);
         let copies = product.count as u64;
         let (cycles, element_cycles) =
             timing::run(self.shape, self.dataflow, self.overlap, gemm, copies);
-        let mut actions = Actions::default();
-        self.count(product, gemm, element_cycles.tail, &mut actions);
-        ProductRun {
-            cycles,
-            element_cycles,
-            actions,
-        }
-    }
-}
-
-impl Systolic {
-    fn work(&self, work: &Workload) -> Run {
-        Run {
-            fed: "all tokens at 8 bits".into(),
-            layers: self.around.layers(self, work),
-            runs_encoder: true,
-        }
+        let tiles = copies * gemm.m.div_ceil(self.shape.rows) * gemm.n.div_ceil(self.shape.columns);
+        self.shared.add(cycles, element_cycles, tiles);
+        cycles
     }
 
+    fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
+        (lines.to_vec(), (0..lines.len()).collect())
+    }
     /// What the array does that costs energy: an element multiplies, adds, and
     /// clocks accumulator and both operands once per product, and clocks them
     /// for padding too. Output-stationary sums drain down the column, half of it
     /// on average; the other dataflows write and read partial sums for each fold
     /// of the reduction.
-    fn count(&self, product: &Product, gemm: Gemm, padding: u64, actions: &mut Actions) {
+    fn count(&self, product: &Product, actions: &mut Actions) {
+        let gemm = gemm(product);
         let copies = product.count as u64;
         let macs = product.macs();
+        let (_, element_cycles) =
+            timing::run(self.shape, self.dataflow, self.overlap, gemm, copies);
+        let padding = element_cycles.tail;
         actions.count(Part::Arithmetic, Action::Multiply8, macs);
         actions.count(Part::Arithmetic, Action::Add32, macs);
         let per_product = ACCUMULATOR_BITS + 2 * OPERAND_BITS;

@@ -88,10 +88,17 @@ pub(super) fn run(
     let all = cycles * shape.elements();
     let active = copies * m * n * k;
     let streamed = folds * stream * shape.elements();
+    // The skew of the operands; what else is not streaming is loads and drains.
+    let skews = match overlap {
+        Overlap::Serial => folds,
+        Overlap::Overlapped => 1,
+    };
+    let fill = (skews * (rows + columns - 2) * shape.elements()).min(all - streamed);
     let breakdown = Breakdown {
         active,
         tail: streamed - active,
-        fill_drain: all - streamed,
+        fill,
+        drain: all - streamed - fill,
         ..Breakdown::default()
     };
     (cycles, breakdown)

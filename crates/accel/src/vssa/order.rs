@@ -24,12 +24,12 @@ impl Order {
         }
     }
 
-    /// The nibbles of lines in the order in which they enter.
-    pub(super) fn arrange(self, lines: &[Bits]) -> Vec<u8> {
-        let mut nibbles: Vec<u8> = lines.iter().map(|bits| bits.nibbles() as u8).collect();
+    /// Lines in the order in which they enter, and which of them each is.
+    pub fn arrange(self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
+        let mut places: Vec<usize> = (0..lines.len()).collect();
         if self == Order::Grouped {
-            nibbles.sort_unstable_by(|a, b| b.cmp(a));
+            places.sort_by_key(|&place| std::cmp::Reverse(lines[place].bits()));
         }
-        nibbles
+        (places.iter().map(|&place| lines[place]).collect(), places)
     }
 }

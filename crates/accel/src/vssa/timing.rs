@@ -4,13 +4,16 @@
 //! the same kind again and again soon is in the same state whenever one ends. So
 //! states are numbered, and how a kind of tile leads from one state to another,
 //! and in how many cycles, is computed once ([`Wavefront`]) and looked up from then
-//! on.
+//! on; for an array whose operands were late, once for each number of cycles that
+//! its state can still tell.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
 
 use crate::array_shape::ArrayShape;
 use crate::report::Breakdown;
+use crate::schedule::LaneRun;
 use crate::vssa::wavefront::{Nibbles, Tile, Wavefront};
 
 /// Stages between product and sum of the element that the machines have,
@@ -45,7 +48,34 @@ pub struct Timing {
     states: Numbers<Wavefront>,
     /// Rows of a tile, or columns, or steps.
     parts: Numbers<Vec<u8>>,
-    after: HashMap<(u32, Kind), (u32, i64)>,
+    /// By the state before, the tile, and by how many cycles its operands are late.
+    after: FxHashMap<(u32, Kind, u32), (u32, i64)>,
+}
+
+/// The array that has run nothing, or nothing for so long that it is the same.
+const FRESH: u32 = 0;
+
+/// A product as tiles.
+#[derive(Clone, Debug)]
+pub(crate) struct Tiles {
+    rows: Vec<Part>,
+    columns: Vec<Part>,
+    steps: Steps,
+    /// The sum of the steps' nibbles.
+    weight: u64,
+}
+
+impl Tiles {
+    /// Cycles of the slowest products of a tile.
+    pub(crate) fn slowest(&self, row: usize, column: usize) -> u64 {
+        self.rows[row].most * self.columns[column].most * self.weight
+    }
+
+    /// Those of all tiles.
+    pub(crate) fn all_slowest(&self) -> u64 {
+        let sum = |parts: &[Part]| parts.iter().map(|part| part.most).sum::<u64>();
+        sum(&self.rows) * sum(&self.columns) * self.weight
+    }
 }
 
 /// A kind of tile, by the numbers of its parts.
@@ -74,13 +104,23 @@ struct Part {
 
 /// One array while it runs.
 #[derive(Clone, Copy, Debug, Default)]
-struct Position {
+pub(crate) struct Position {
     state: u32,
+    /// The cycle of the first element's last take.
     base: i64,
-    tiles: u64,
-    active: u64,
-    tail: u64,
-    drain: u64,
+    began: bool,
+}
+
+impl Position {
+    /// The array waits, whatever it does.
+    pub(crate) fn delay(&mut self, cycles: u64) {
+        self.base += cycles as i64;
+    }
+
+    /// The cycle after which its first element takes something else.
+    pub(crate) fn free(&self) -> u64 {
+        self.base as u64
+    }
 }
 
 impl Timing {
@@ -96,7 +136,7 @@ impl Timing {
             shape,
             states,
             parts: Numbers::default(),
-            after: HashMap::new(),
+            after: FxHashMap::default(),
         }
     }
 
@@ -105,35 +145,91 @@ impl Timing {
     /// Column tiles of all copies are dealt to the arrays one at a time; each array
     /// runs its own with all row tiles, and those that are done wait for the last.
     pub fn run(&mut self, product: &Operands) -> (u64, Breakdown) {
-        let ArrayShape {
-            rows,
-            columns,
-            arrays,
-        } = self.shape;
-        let row_parts = self.cut(&product.rows, rows);
+        let tiles = self.cut(product);
+        let mut positions = vec![Position::default(); self.shape.arrays as usize];
+        let mut breakdown = Breakdown::default();
+        let mut slack = 0;
+        let dealt = (0..product.count).flat_map(|_| 0..tiles.columns.len());
+        for (index, column) in dealt.enumerate() {
+            let position = &mut positions[index % self.shape.arrays as usize];
+            for row in 0..tiles.rows.len() {
+                let mut run = LaneRun::default();
+                self.tile(position, &tiles, row, column, 0, &mut run);
+                breakdown.add(&run.work);
+                slack += run.mismatch;
+            }
+        }
+        let ends: Vec<u64> = positions
+            .iter()
+            .map(|position| self.end(position))
+            .collect();
+        let cycles = ends.iter().copied().max().unwrap_or(0);
+        for (position, end) in positions.iter().zip(ends) {
+            let (edges, rest) = self.edges(position);
+            breakdown.add(&edges);
+            slack += rest;
+            breakdown.tail += (cycles - end) * self.shape.rows * self.shape.columns;
+        }
+        breakdown.settle(slack);
+        (cycles, breakdown)
+    }
+
+    /// A product as tiles of these arrays.
+    pub(crate) fn cut(&mut self, product: &Operands) -> Tiles {
+        let ArrayShape { rows, columns, .. } = self.shape;
+        let row_parts = self.parts_of(&product.rows, rows);
         let (column_parts, steps, weight) = match &product.columns {
             Columns::Lines(lines, steps) => {
-                (self.cut(lines, columns), Steps::Number(*steps), *steps)
+                (self.parts_of(lines, columns), Steps::Number(*steps), *steps)
             }
             Columns::Steps(lines, nibbles) => {
                 let weight = nibbles.iter().map(|&n| u64::from(n)).sum();
                 let number = self.parts.number(nibbles);
                 let lines = vec![1; *lines as usize];
-                (self.cut(&lines, columns), Steps::Nibbles(number), weight)
+                (
+                    self.parts_of(&lines, columns),
+                    Steps::Nibbles(number),
+                    weight,
+                )
             }
         };
-        let mut positions = vec![Position::default(); arrays as usize];
-        let dealt = (0..product.count).flat_map(|_| &column_parts);
-        for (index, column) in dealt.enumerate() {
-            let position = &mut positions[index % arrays as usize];
-            for row in &row_parts {
-                self.tile(position, row, column, steps, weight);
-            }
+        Tiles {
+            rows: row_parts,
+            columns: column_parts,
+            steps,
+            weight,
         }
-        self.end(&positions)
     }
 
-    fn cut(&mut self, lines: &[u8], size: u64) -> Vec<Part> {
+    /// The same tiles with their reductions cut into pieces of about equal length.
+    pub(crate) fn pieces(&mut self, whole: &Tiles, pieces: usize) -> Vec<Tiles> {
+        let cut = |all: usize, piece: usize| all * piece / pieces;
+        let mut all = Vec::with_capacity(pieces);
+        for piece in 0..pieces {
+            let (steps, weight) = match whole.steps {
+                Steps::Number(steps) => {
+                    let steps = steps as usize;
+                    let steps = (cut(steps, piece + 1) - cut(steps, piece)) as u64;
+                    (Steps::Number(steps), steps)
+                }
+                Steps::Nibbles(number) => {
+                    let nibbles = self.parts.of(number);
+                    let range = cut(nibbles.len(), piece)..cut(nibbles.len(), piece + 1);
+                    let nibbles = nibbles[range].to_vec();
+                    let weight = nibbles.iter().map(|&n| u64::from(n)).sum();
+                    (Steps::Nibbles(self.parts.number(&nibbles)), weight)
+                }
+            };
+            all.push(Tiles {
+                steps,
+                weight,
+                ..whole.clone()
+            });
+        }
+        all
+    }
+
+    fn parts_of(&mut self, lines: &[u8], size: u64) -> Vec<Part> {
         let chunks = lines.chunks(size as usize);
         chunks
             .map(|chunk| Part {
@@ -145,44 +241,80 @@ impl Timing {
             .collect()
     }
 
-    /// `weight` is the sum of the steps' nibbles.
-    fn tile(
+    /// Runs a tile whose operands are there from cycle `ready` on, and adds to `run`
+    /// what that took.
+    pub(crate) fn tile(
         &mut self,
         position: &mut Position,
-        row: &Part,
-        column: &Part,
-        steps: Steps,
-        weight: u64,
+        tiles: &Tiles,
+        row: usize,
+        column: usize,
+        ready: u64,
+        run: &mut LaneRun,
     ) {
+        let (row, column, weight) = (&tiles.rows[row], &tiles.columns[column], tiles.weight);
         let kind = Kind {
             rows: row.number,
             columns: column.number,
-            steps,
+            steps: tiles.steps,
         };
-        let key = (position.state, kind);
-        let (state, advance) = match self.after.get(&key) {
+        let elements = self.shape.rows * self.shape.columns;
+        if !position.began {
+            position.began = true;
+            let (rows, columns) = (self.shape.rows, self.shape.columns);
+            let skew = rows * (rows - 1) / 2 * columns + columns * (columns - 1) / 2 * rows;
+            run.work.fill += elements + skew;
+            run.mismatch -= (elements + skew) as i64;
+        }
+        let (mut state, mut advance) = self.next(position.state, kind, 0);
+        let late = ready as i64 - position.base;
+        let mut waited = 0;
+        if late > 0 {
+            let (other, later) = match late > self.memory() {
+                true => {
+                    let (state, advance) = self.next(FRESH, kind, 0);
+                    (state, late + advance)
+                }
+                false => self.next(position.state, kind, late as u32),
+            };
+            waited = later - advance;
+            (state, advance) = (other, later);
+        }
+        position.state = state;
+        position.base += advance;
+        let took = (advance - waited) as u64;
+        run.waited += waited as u64;
+        let active = row.sum * column.sum * weight;
+        // The results of the tile before leave in R + 1 cycles at the least.
+        let slowest = row.most * column.most * weight;
+        let drain = (self.shape.rows + 1).min(took).saturating_sub(slowest);
+        let tail = (took - drain) * (elements - row.lines * column.lines);
+        run.work.active += active;
+        run.work.drain += drain * elements;
+        run.work.tail += tail;
+        run.mismatch += (took * elements) as i64 - (active + drain * elements + tail) as i64;
+    }
+
+    /// Cycles for which an array remembers what it ran: no element lags behind the
+    /// first by more than two products for each hop, and results leave in 2 R + 2.
+    fn memory(&self) -> i64 {
+        let ArrayShape { rows, columns, .. } = self.shape;
+        (8 * (rows + columns) + 2 * rows + 16) as i64
+    }
+
+    fn next(&mut self, state: u32, kind: Kind, late: u32) -> (u32, i64) {
+        let key = (state, kind, late);
+        match self.after.get(&key) {
             Some(&known) => known,
             None => {
-                let found = self.walk(position.state, kind);
+                let found = self.walk(state, kind, late);
                 self.after.insert(key, found);
                 found
             }
-        };
-        position.state = state;
-        position.base += advance;
-        position.tiles += 1;
-        position.active += row.sum * column.sum * weight;
-        // The results of the tile before leave in R + 1 cycles at the least.
-        let slowest = row.most * column.most * weight;
-        let drain = (self.shape.rows + 1)
-            .min(advance as u64)
-            .saturating_sub(slowest);
-        let elements = self.shape.rows * self.shape.columns;
-        position.drain += drain * elements;
-        position.tail += (advance as u64 - drain) * (elements - row.lines * column.lines);
+        }
     }
 
-    fn walk(&mut self, state: u32, kind: Kind) -> (u32, i64) {
+    fn walk(&mut self, state: u32, kind: Kind, late: u32) -> (u32, i64) {
         let mut array = self.states.of(state).clone();
         // Zeros of 4 bits fill the array.
         let filled = |lines: &Vec<u8>, size: u64| {
@@ -216,58 +348,49 @@ impl Timing {
             }
         };
         let before = array.base();
-        array.run(&tile);
+        array.run_from(&tile, before + i64::from(late));
         let advance = array.settle() - before;
         (self.states.number(&array), advance)
     }
 
-    /// The cycles of the slowest array.
-    fn end(&self, positions: &[Position]) -> (u64, Breakdown) {
-        let ends: Vec<u64> = positions
-            .iter()
-            .map(|position| self.cycles(position))
-            .collect();
-        let cycles = ends.iter().copied().max().unwrap_or(0);
-        let elements = self.shape.rows * self.shape.columns;
-        let mut breakdown = Breakdown::default();
-        for (position, end) in positions.iter().zip(ends) {
-            let edges = match position.tiles {
-                0 => 0,
-                _ => self.states.of(position.state).edges() as u64,
-            };
-            let fill_drain = edges + position.drain;
-            let idle = end * elements - position.active;
-            let fill_drain = fill_drain.min(idle);
-            let rest = idle - fill_drain;
-            let tail = position.tail.min(rest);
-            breakdown.active += position.active;
-            breakdown.fill_drain += fill_drain;
-            breakdown.tail += tail + (cycles - end) * elements;
-            breakdown.speed_mismatch += rest - tail;
-        }
-        (cycles, breakdown)
-    }
-
-    fn cycles(&self, position: &Position) -> u64 {
-        if position.tiles == 0 {
+    /// The cycle in which an array's last result has left.
+    pub(crate) fn end(&self, position: &Position) -> u64 {
+        if !position.began {
             return 0;
         }
         let array = self.states.of(position.state);
         (position.base + array.cycles() - array.base()) as u64
+    }
+
+    /// What is left to say of an array at its end: the drain of its last tile, and
+    /// what its elements waited for one another.
+    pub(crate) fn edges(&self, position: &Position) -> (Breakdown, i64) {
+        if !position.began {
+            return Default::default();
+        }
+        let array = self.states.of(position.state);
+        let drain = array.drain_cycles() as u64;
+        let elements = self.shape.rows * self.shape.columns;
+        let behind = (array.cycles() - array.base()) as u64 * elements;
+        let breakdown = Breakdown {
+            drain,
+            ..Breakdown::default()
+        };
+        (breakdown, behind as i64 - drain as i64)
     }
 }
 
 /// Things by number.
 #[derive(Debug)]
 struct Numbers<T> {
-    numbers: HashMap<T, u32>,
+    numbers: FxHashMap<T, u32>,
     things: Vec<T>,
 }
 
 impl<T> Default for Numbers<T> {
     fn default() -> Numbers<T> {
         Numbers {
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
             things: Vec::new(),
         }
     }

@@ -119,7 +119,12 @@ impl Wavefront {
     /// # Panics
     /// If the tile has other numbers of lines than the array, or no steps.
     pub fn run(&mut self, tile: &Tile) {
-        self.tile(tile, None);
+        self.tile(tile, 0, None);
+    }
+
+    /// Runs a tile whose operands are all there from a cycle on.
+    pub(super) fn run_from(&mut self, tile: &Tile, cycle: i64) {
+        self.tile(tile, cycle, None);
     }
 
     /// Runs a tile whose operands arrive when `arrivals` says.
@@ -127,7 +132,7 @@ impl Wavefront {
     /// # Panics
     /// As [`run`](Wavefront::run).
     pub fn run_arriving(&mut self, tile: &Tile, arrivals: &Arrivals) {
-        self.tile(tile, Some(arrivals));
+        self.tile(tile, 0, Some(arrivals));
     }
 
     /// Forgets when the array began, which an array that has run a tile does not
@@ -149,20 +154,20 @@ impl Wavefront {
         self.base
     }
 
-    /// The cycles, over all elements, before their first product can begin and
-    /// after their last has ended, in an array that ran and is at its end.
-    pub(super) fn edges(&self) -> i64 {
+    /// The cycles, over all elements, after their last product, in an array that ran
+    /// and is at its end.
+    pub(super) fn drain_cycles(&self) -> i64 {
         let stride = self.columns + 2;
         let end = self.cycles() - self.base;
-        let mut edges = 0;
+        let mut cycles = 0;
         for row in 0..self.rows {
             for column in 0..self.columns {
                 let last = self.last[(row + 1) * stride + column + 1];
                 let done = last + self.cost[row * self.columns + column];
-                edges += (1 + row + column) as i64 + end - i64::from(done);
+                cycles += end - i64::from(done);
             }
         }
-        edges
+        cycles
     }
 
     /// The cycle in which a column began to drain the last tile: its row r left
@@ -179,7 +184,7 @@ impl Wavefront {
 }
 
 impl Wavefront {
-    fn tile(&mut self, tile: &Tile, arrivals: Option<&Arrivals>) {
+    fn tile(&mut self, tile: &Tile, from: i64, arrivals: Option<&Arrivals>) {
         let steps = tile.steps;
         assert!(steps > 0, "a tile without steps");
         self.rebase();
@@ -189,7 +194,7 @@ impl Wavefront {
         };
         let steady = costs.are_steady() && arrivals.is_none();
         let begun = self.rows + self.columns - 1;
-        self.feed_from_the_start();
+        self.feed_from(from);
         let mut buffers = Buffers {
             own: vec![0; self.columns + 2],
             above: vec![0; self.columns + 2],
@@ -216,9 +221,9 @@ impl Wavefront {
         self.end();
     }
 
-    /// Operands are there from cycle 0 on.
-    fn feed_from_the_start(&mut self) {
-        let start = i32::try_from(-self.base).unwrap_or(NEVER).max(NEVER);
+    /// Operands are there from a cycle on.
+    fn feed_from(&mut self, cycle: i64) {
+        let start = i32::try_from(cycle - self.base).unwrap_or(NEVER).max(NEVER);
         let stride = self.columns + 2;
         self.last[..stride].fill(start);
         for row in 1..=self.rows {

@@ -116,6 +116,7 @@ impl LayerRows {
                     .is_some_and(|cache| cache.keeps_received()),
             ),
         };
+        let weighs = plan.map_or(0, |plan| u64::from(plan.importance.weighs_values()));
         let mut products = Vec::new();
         for [keys, values] in sets {
             let scores = (count * queries.len() * keys.len()) as u64;
@@ -127,10 +128,15 @@ impl LayerRows {
                 k: dim,
                 rows: queries.clone(),
                 right: RightBits::Columns(keys.clone()),
-                vector: VectorWork {
+                before: VectorWork::default(),
+                after: VectorWork {
                     softmax_elements: scores,
                     importance_additions: adds * scores,
                     quantized_elements: quantizes * scores,
+                    // What each key got in each head, times the norm of its value.
+                    multiply_additions: adds
+                        * weighs
+                        * (shape.heads / sets.len() * keys.len()) as u64,
                     ..VectorWork::default()
                 },
             });
@@ -142,8 +148,9 @@ impl LayerRows {
                 k: values.len(),
                 rows: probabilities.clone(),
                 right: RightBits::Steps(values.clone()),
+                before: VectorWork::default(),
                 // The values' rotation is folded into the weights.
-                vector: Preparation { plan }.quantized(&queries, count * dim),
+                after: Preparation { plan }.quantized(&queries, count * dim),
             });
         }
         products
@@ -178,7 +185,7 @@ impl LayerRows {
             layer_norm_elements: (rows * hidden) as u64,
             ..VectorWork::default()
         };
-        let linear = |operation, rows: &[Bits], n, k, works: &[VectorWork]| Product {
+        let linear = |operation, rows: &[Bits], n, k, before, after: &[VectorWork]| Product {
             layer,
             operation,
             count: 1,
@@ -186,15 +193,18 @@ impl LayerRows {
             k,
             rows: rows.to_vec(),
             right: RightBits::Uniform(weights),
-            vector: sum(works),
+            before,
+            after: sum(after),
         };
+        let none = VectorWork::default();
         let mut products = vec![
-            // Its input is the keys' and values'.
+            // Queries, keys and values have the same input.
             linear(
                 Operation::Query,
                 queries,
                 inner,
                 hidden,
+                prepare.input(inputs, hidden),
                 &[
                     prepare.quantized(queries, inner),
                     prepare.drained(queries, hidden, inner),
@@ -206,11 +216,12 @@ impl LayerRows {
                 keys,
                 2 * narrow,
                 hidden,
+                none,
                 &[
-                    prepare.input(inputs, hidden),
                     prepare.quantized(keys, 2 * narrow),
                     prepare.drained(keys, hidden, 2 * narrow),
                     prepare.turned(shape, keys, narrow),
+                    prepare.norms(keys, narrow),
                 ],
             ),
         ];
@@ -221,6 +232,7 @@ impl LayerRows {
                 queries,
                 hidden,
                 inner,
+                none,
                 &[
                     normalised(queries.len()),
                     prepare.drained(queries, inner, hidden),
@@ -231,6 +243,7 @@ impl LayerRows {
                 computed,
                 up,
                 hidden,
+                prepare.input(computed, hidden),
                 &[
                     VectorWork {
                         activation_elements: (computed.len() * intermediate) as u64,
@@ -238,7 +251,6 @@ impl LayerRows {
                         multiply_additions: (computed.len() * (up - intermediate)) as u64,
                         ..VectorWork::default()
                     },
-                    prepare.input(computed, hidden),
                     prepare.drained(computed, hidden, up),
                 ],
             ),
@@ -247,9 +259,9 @@ impl LayerRows {
                 computed,
                 hidden,
                 intermediate,
+                prepare.input(computed, intermediate),
                 &[
                     normalised(computed.len()),
-                    prepare.input(computed, intermediate),
                     prepare.drained(computed, intermediate, hidden),
                     self.change_of_vectors(hidden),
                 ],
@@ -268,15 +280,16 @@ impl LayerRows {
                 &rows,
                 rank,
                 hidden,
-                &[own_input, prepare.drained(&rows, hidden, rank)],
+                own_input,
+                &[prepare.drained(&rows, hidden, rank)],
             ));
             products.push(linear(
                 Operation::PredictUp,
                 &rows,
                 hidden,
                 rank,
+                prepare.quantized(&rows, rank),
                 &[
-                    prepare.quantized(&rows, rank),
                     normalised(self.left_out),
                     prepare.drained(&rows, rank, hidden),
                 ],
@@ -349,6 +362,21 @@ impl Preparation<'_> {
         VectorWork {
             quantized_elements: (rows.len() * width) as u64,
             clipping_trials: rows.iter().map(trials).sum::<u64>() * width as u64,
+            ..VectorWork::default()
+        }
+    }
+
+    /// The norm of each value in each head, where the importance weighs by it.
+    fn norms(&self, rows: &[Bits], width: usize) -> VectorWork {
+        let weighs = self
+            .plan
+            .is_some_and(|plan| plan.importance.weighs_values());
+        VectorWork {
+            multiply_additions: if weighs {
+                (rows.len() * width) as u64
+            } else {
+                0
+            },
             ..VectorWork::default()
         }
     }

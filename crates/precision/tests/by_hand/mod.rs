@@ -177,6 +177,10 @@ pub fn count(shape: &ModelShape, plan: &Plan, tiers: &[Vec<Tier>]) -> Count {
                     counter.weights(bits, inner, d);
                     counter.quantize(bits, inner);
                 }
+                if plan.importance.weighs_values() {
+                    // The norm of its value in each head, and what it got times that.
+                    counter.count.vector.multiply_additions += (inner + shape.heads) as u64;
+                }
             }
             if let Some(bits) = part.query {
                 counter.weights(bits, inner, d);

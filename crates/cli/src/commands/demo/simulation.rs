@@ -1,6 +1,7 @@
 //! The demo's accelerators: which, on what, and how their reports are shown.
 
 use anyhow::Result;
+use dtatrans_accel::report::Cause;
 use dtatrans_accel::{Machine, RunReport, ScopeReport};
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_report as report;
@@ -102,22 +103,13 @@ fn energy_parts(scope: &ScopeReport) -> Vec<Part> {
 
 /// The machine's cycles, split as its elements spent theirs.
 fn cycles_by_cause(scope: &ScopeReport) -> Vec<Part> {
-    let causes = &scope.element_cycles;
-    [
-        ("active", causes.active),
-        ("speed mismatch", causes.speed_mismatch),
-        ("partial tiles", causes.tail),
-        ("fill and drain", causes.fill_drain),
-        ("DRAM", causes.dram),
-        ("vector unit", causes.vector),
-        ("token ranking", causes.sort),
-    ]
-    .into_iter()
-    .map(|(name, element_cycles)| Part {
-        name: name.into(),
-        value: element_cycles as f64 / scope.elements as f64,
-    })
-    .collect()
+    let causes = Cause::ALL.into_iter();
+    causes
+        .map(|cause| Part {
+            name: cause.label().into(),
+            value: scope.element_cycles.of(cause) as f64 / scope.elements as f64,
+        })
+        .collect()
 }
 
 fn notes(reports: &[RunReport]) -> Vec<String> {

@@ -1,0 +1,640 @@
+//! What overlaps: from the work of single units to the cycles of a run.
+//!
+//! A run is a sequence of blocks: what the arrays do between two looks at the
+//! buffer. A block's operands are fetched while earlier blocks run, as far as the
+//! buffer has room for them; the vector unit makes operands and works on results
+//! beside the arrays; results are stored behind the fetches that are waited for.
+//! Each unit does its work in the order of the blocks, so that a block begins at
+//! the maximum of the ends of what it needs: more bandwidth, or more room, never
+//! makes a run of the same blocks longer.
+//!
+//! What an array waits for is found on the chain of events that ends where its
+//! wait ends: each part of the wait is charged to the unit that the chain passes
+//! in it. So every idle cycle has one cause.
+
+mod room;
+mod timeline;
+
+use crate::memory::banks::{Banks, Demand};
+use crate::memory::{Controller, Dram, Request};
+use crate::report::{Breakdown, Cause};
+use room::Room;
+
+pub use timeline::{Span, Timeline, Unit};
+
+/// What arrays run between two looks at the buffer.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Index of the product, of [`crate::accelerator::Run::products`].
+    pub product: usize,
+    /// What the arrays run.
+    pub tiles: TileRange,
+    /// What must have come before, in the order in which it is fetched.
+    pub loads: Vec<Load>,
+    /// The block whose results, finished by the vector unit, are operands of this
+    /// one without leaving the chip.
+    pub takes: Option<usize>,
+    /// Cycles of the vector unit on the operands.
+    pub before: u64,
+    /// Cycles of the vector unit on the results.
+    pub after: u64,
+    /// Results that go to DRAM.
+    pub stores: Vec<Request>,
+    /// Bits that the arrays read from the buffer.
+    pub operand_bits: u64,
+    /// Bits that others read from the buffer or write there.
+    pub other_bits: u64,
+}
+
+/// Tiles of a product: rows x columns of tiles of one of its copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileRange {
+    /// First row of tiles, and the one behind the last.
+    pub rows: (u32, u32),
+    /// First column of tiles, and the one behind the last.
+    pub columns: (u32, u32),
+    /// Which of how many pieces of the reduction.
+    pub piece: (u32, u32),
+}
+
+impl TileRange {
+    /// Tiles with their whole reduction.
+    pub fn whole(rows: (u64, u64), columns: (u64, u64)) -> TileRange {
+        let narrow = |(first, last): (u64, u64)| (first as u32, last as u32);
+        TileRange {
+            rows: narrow(rows),
+            columns: narrow(columns),
+            piece: (0, 1),
+        }
+    }
+
+    /// Number of tiles.
+    pub fn count(&self) -> u64 {
+        u64::from(self.rows.1 - self.rows.0) * u64::from(self.columns.1 - self.columns.0)
+    }
+}
+
+/// Something that takes room in the buffer, and is fetched if it lies in DRAM.
+#[derive(Clone, Debug, Default)]
+pub struct Load {
+    /// What is read.
+    pub requests: Vec<Request>,
+    /// Bytes of the buffer that it takes.
+    pub bytes: u64,
+    /// The block that is the last to need it, none before its own.
+    pub until: usize,
+    /// The block that stores what is read.
+    pub written_by: Option<usize>,
+    /// The layer whose ranking must have ended: it says which rows at which bits.
+    pub ranked: Option<usize>,
+}
+
+/// The ranking of the tokens before a layer.
+#[derive(Clone, Debug)]
+pub struct Ranking {
+    /// Cycles that it takes.
+    pub cycles: u64,
+    /// The block whose results it ranks by.
+    pub of: Option<usize>,
+}
+
+/// What one array did in a block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LaneRun {
+    /// Which array.
+    pub lane: usize,
+    /// Cycles for which it could have run and had no operands.
+    pub waited: u64,
+    /// The cycle in which it began.
+    pub begin: u64,
+    /// The cycle in which it could begin something else.
+    pub free: u64,
+    /// The cycle in which the last result left.
+    pub done: u64,
+    /// What its elements did, but for the wait and for what they waited for one
+    /// another.
+    pub work: Breakdown,
+    /// What they waited for one another, as far as it can be told apart yet: over a
+    /// whole run it sums to what they waited.
+    pub mismatch: i64,
+}
+
+/// Arrays that run blocks, each at its own pace.
+pub trait Arrays: std::fmt::Debug {
+    /// Number of arrays.
+    fn lanes(&self) -> usize;
+
+    /// All arrays are empty again, in cycle 0.
+    fn reset(&mut self);
+
+    /// Runs tiles of a product whose operands are there from cycle `ready` on: for
+    /// each array that got one what it did.
+    fn run(&mut self, product: usize, tiles: TileRange, ready: u64, runs: &mut Vec<LaneRun>);
+
+    /// Holds an array up.
+    fn delay(&mut self, lane: usize, cycles: u64);
+
+    /// The cycle in which an array's last result has left, what its elements did
+    /// that was not told yet, and what they waited for one another.
+    fn end(&self, lane: usize) -> (u64, Breakdown, i64);
+}
+
+/// What stands around the arrays.
+#[derive(Clone, Debug)]
+pub struct Chip<'a> {
+    /// Clock, in GHz.
+    pub clock_ghz: f64,
+    /// DRAM.
+    pub dram: &'a Dram,
+    /// Bytes of the buffer that hold operands.
+    pub room_bytes: u64,
+    /// The banks of the buffer, where their conflicts count.
+    pub banks: Option<&'a Banks>,
+    /// Whether units work at the same time.
+    pub overlap: bool,
+    /// Multiplying elements of each array.
+    pub lane_elements: u64,
+}
+
+/// Cycles of a run, and what elements did in them.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Cycles.
+    pub cycles: u64,
+    /// What the elements did.
+    pub element_cycles: Breakdown,
+    /// By product its share of the cycles.
+    pub product_cycles: Vec<u64>,
+    /// By product what the elements did, idle before it included.
+    pub product_element_cycles: Vec<Breakdown>,
+    /// Bytes that the DRAM read and wrote.
+    pub dram_bytes: (u64, u64),
+    /// Of the DRAM's bursts those that met an open row, a closed one, and another's.
+    pub dram_rows: [u64; 3],
+}
+
+/// Something that took a unit a while, and what it waited for before.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    cause: Cause,
+    unit: Unit,
+    block: u32,
+    begin: u64,
+    end: u64,
+    before: EventId,
+}
+
+type EventId = u32;
+
+/// Loads that may pass one that is not there yet: more would be in its way when it is.
+const MOST_PASSING: usize = 2;
+
+/// Before the beginning.
+const START: EventId = 0;
+
+/// What is known of a block while the schedule runs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Its operands are there, and made ready.
+    loaded: EventId,
+    /// The arrays are done with its operands, and its results have left them.
+    run: EventId,
+    /// The vector unit is done with its results.
+    finished: EventId,
+    /// They are in DRAM.
+    stored: EventId,
+    /// Loads that were fetched.
+    loads: usize,
+}
+
+struct Schedule<'a> {
+    chip: &'a Chip<'a>,
+    blocks: &'a [Block],
+    rankings: &'a [Option<Ranking>],
+    controller: Controller,
+    events: Vec<Event>,
+    known: Vec<Known>,
+    /// The last event of each unit.
+    dram: EventId,
+    vector: EventId,
+    sort: EventId,
+    array: EventId,
+    ranked: Vec<Option<EventId>>,
+    /// By load the block whose end makes room for it.
+    room: Vec<Option<u32>>,
+    /// Loads in order: block and place in it.
+    loads: Vec<(u32, u32)>,
+    next_load: usize,
+    /// Loads that have room and are not there to be fetched yet.
+    waiting: Vec<usize>,
+    /// The cycle in which something was last handed to the DRAM.
+    handed: u64,
+}
+
+/// Runs blocks on a chip.
+pub(crate) fn run(
+    chip: &Chip<'_>,
+    blocks: &[Block],
+    rankings: &[Option<Ranking>],
+    products: usize,
+    arrays: &mut dyn Arrays,
+    timeline: Option<&mut Timeline>,
+) -> Outcome {
+    let loads: Vec<(u32, u32)> = blocks
+        .iter()
+        .enumerate()
+        .flat_map(|(block, each)| {
+            (0..each.loads.len()).map(move |load| (block as u32, load as u32))
+        })
+        .collect();
+    let mut room = Room::new(chip.room_bytes);
+    let room = loads
+        .iter()
+        .map(|&(block, load)| room.make(&blocks[block as usize].loads[load as usize], block))
+        .collect();
+    let start = Event {
+        cause: Cause::Tail,
+        unit: Unit::Array,
+        block: 0,
+        begin: 0,
+        end: 0,
+        before: START,
+    };
+    let mut schedule = Schedule {
+        chip,
+        blocks,
+        rankings,
+        controller: chip.dram.controller(chip.clock_ghz),
+        events: vec![start],
+        known: vec![Known::default(); blocks.len()],
+        dram: START,
+        vector: START,
+        sort: START,
+        array: START,
+        ranked: vec![None; rankings.len()],
+        room,
+        loads,
+        next_load: 0,
+        waiting: Vec::new(),
+        handed: 0,
+    };
+    let mut outcome = Outcome {
+        product_cycles: vec![0; products],
+        product_element_cycles: vec![Breakdown::default(); products],
+        ..Outcome::default()
+    };
+    let mut mismatch = vec![0; products];
+    arrays.reset();
+    schedule.fetch(0, 0);
+    for block in 0..blocks.len() {
+        schedule.run(block, arrays, &mut outcome, &mut mismatch);
+        schedule.fetch(block + 1, block);
+        schedule.finish(block);
+        schedule.fetch(block + 1, block + 1);
+    }
+    schedule.end(arrays, &mut outcome, &mut mismatch);
+    for (breakdown, &mismatch) in outcome.product_element_cycles.iter_mut().zip(&mismatch) {
+        // A product whose elements caught up with what they lagged behind in the one
+        // before has less than nothing: only the sum over the run counts.
+        breakdown.speed_mismatch += mismatch.max(0) as u64;
+    }
+    // Products that overlap have their shares of the time.
+    let of = |breakdowns: &[Breakdown]| -> u128 {
+        breakdowns
+            .iter()
+            .map(|breakdown| u128::from(breakdown.total()))
+            .sum()
+    };
+    let all = of(&outcome.product_element_cycles).max(1);
+    let mut upto = 0;
+    for product in 0..products {
+        let until =
+            of(&outcome.product_element_cycles[..=product]) * u128::from(outcome.cycles) / all;
+        outcome.product_cycles[product] = until as u64 - upto;
+        upto = until as u64;
+    }
+    if let Some(timeline) = timeline {
+        timeline.fill(&schedule.events[1..], blocks);
+    }
+    outcome
+}
+
+impl Schedule<'_> {
+    fn end_of(&self, event: EventId) -> u64 {
+        self.events[event as usize].end
+    }
+
+    /// The later of two events.
+    fn later(&self, a: EventId, b: EventId) -> EventId {
+        match self.end_of(b) > self.end_of(a) {
+            true => b,
+            false => a,
+        }
+    }
+
+    /// What must have ended before anything else begins, where nothing overlaps.
+    fn serial(&self, after: EventId) -> EventId {
+        match self.chip.overlap {
+            true => after,
+            false => self.later(after, self.events.len() as EventId - 1),
+        }
+    }
+
+    fn push(
+        &mut self,
+        unit: Unit,
+        cause: Cause,
+        block: usize,
+        end: u64,
+        before: EventId,
+    ) -> EventId {
+        self.events.push(Event {
+            cause,
+            unit,
+            block: block as u32,
+            begin: self.end_of(before),
+            end,
+            before,
+        });
+        self.events.len() as EventId - 1
+    }
+
+    /// Serves requests that may begin behind `after`.
+    fn transfer(
+        &mut self,
+        block: usize,
+        unit: Unit,
+        requests: &[Request],
+        after: EventId,
+    ) -> EventId {
+        let after = self.serial(after);
+        if requests.is_empty() {
+            return after;
+        }
+        self.handed = self.handed.max(self.end_of(after));
+        let end = self.controller.serve(self.handed, requests);
+        let before = self.later(after, self.dram);
+        self.dram = self.push(
+            unit,
+            Cause::Dram,
+            block,
+            end.max(self.end_of(before)),
+            before,
+        );
+        self.dram
+    }
+
+    /// Work of the vector unit that may begin behind `after`.
+    fn vector(&mut self, block: usize, cycles: u64, after: EventId) -> EventId {
+        if cycles == 0 {
+            return after;
+        }
+        let after = self.serial(after);
+        let before = self.later(after, self.vector);
+        let end = self.end_of(before) + cycles;
+        self.vector = self.push(Unit::Vector, Cause::Vector, block, end, before);
+        self.vector
+    }
+
+    /// The end of the ranking before a layer, if what it ranks by is there.
+    fn ranking(&mut self, layer: usize, finished: usize) -> Option<EventId> {
+        if let Some(event) = self.ranked[layer] {
+            return Some(event);
+        }
+        let event = match &self.rankings[layer] {
+            None => START,
+            Some(ranking) => {
+                let after = match ranking.of {
+                    Some(block) if block >= finished => return None,
+                    Some(block) => self.known[block].finished,
+                    None => START,
+                };
+                let after = self.serial(after);
+                let before = self.later(after, self.sort);
+                let end = self.end_of(before) + ranking.cycles;
+                let block = ranking.of.unwrap_or(0);
+                self.sort = self.push(Unit::Sort, Cause::Sort, block, end, before);
+                self.sort
+            }
+        };
+        self.ranked[layer] = Some(event);
+        Some(event)
+    }
+
+    /// Fetches what there is room for and what is there to be fetched once `run` blocks
+    /// have run and the results of `finished` are stored. What is not there yet keeps
+    /// its room, and lets what comes behind it pass.
+    fn fetch(&mut self, run: usize, finished: usize) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|&load| !self.load(load, finished));
+        self.waiting = waiting;
+        while self.next_load < self.loads.len() {
+            let first = self.waiting.first().copied().unwrap_or(self.next_load);
+            if self.next_load - first > MOST_PASSING {
+                break;
+            }
+            if self.room[self.next_load].is_some_and(|room| room as usize >= run) {
+                break;
+            }
+            if !self.load(self.next_load, finished) {
+                self.waiting.push(self.next_load);
+            }
+            self.next_load += 1;
+        }
+    }
+
+    /// Fetches a load, if it is there to be fetched.
+    fn load(&mut self, index: usize, finished: usize) -> bool {
+        let (block, place) = self.loads[index];
+        let block = block as usize;
+        let blocks = self.blocks;
+        let load = &blocks[block].loads[place as usize];
+        let mut after = match self.room[index] {
+            Some(room) => self.known[room as usize].run,
+            None => START,
+        };
+        if let Some(writer) = load.written_by {
+            if writer >= finished {
+                return false;
+            }
+            after = self.later(after, self.known[writer].stored);
+        }
+        if let Some(layer) = load.ranked {
+            let Some(ranked) = self.ranking(layer, finished) else {
+                return false;
+            };
+            after = self.later(after, ranked);
+        }
+        let loaded = self.transfer(block, Unit::Read, &load.requests, after);
+        let known = self.known[block];
+        self.known[block].loaded = self.later(known.loaded, loaded);
+        self.known[block].loads = known.loads + 1;
+        if known.loads + 1 == blocks[block].loads.len() {
+            let loaded = self.known[block].loaded;
+            self.known[block].loaded = self.vector(block, blocks[block].before, loaded);
+        }
+        true
+    }
+
+    /// The arrays run a block.
+    fn run(
+        &mut self,
+        block: usize,
+        arrays: &mut dyn Arrays,
+        outcome: &mut Outcome,
+        mismatch: &mut [i64],
+    ) {
+        let Block {
+            product,
+            tiles,
+            takes,
+            operand_bits,
+            other_bits,
+            ..
+        } = self.blocks[block];
+        let mut ready = self.known[block].loaded;
+        if let Some(taken) = takes {
+            ready = self.later(ready, self.known[taken].finished);
+        }
+        let ready = self.serial(ready);
+        let at = self.end_of(ready);
+        let mut runs = Vec::new();
+        arrays.run(product, tiles, at, &mut runs);
+        let elements = self.chip.lane_elements;
+        let took = runs
+            .iter()
+            .map(|run| run.free - run.begin)
+            .max()
+            .unwrap_or(0);
+        let waits = match self.chip.banks {
+            Some(banks) => banks.waits(&Demand {
+                cycles: took,
+                lanes: runs.len(),
+                operand_bits,
+                other_bits,
+            }),
+            None => Default::default(),
+        };
+        let (mut begin, mut free, mut done) = (u64::MAX, 0, 0);
+        let mut waited = false;
+        for mut run in runs {
+            let delay = waits.operand + waits.conflict;
+            if delay > 0 {
+                arrays.delay(run.lane, delay);
+                run.work.operand_wait += waits.operand * elements;
+                run.work.sram_conflict += waits.conflict * elements;
+            }
+            let own = &mut outcome.product_element_cycles[product];
+            if run.waited > 0 {
+                waited |= run.begin <= begin;
+                charge(&self.events, ready, at - run.waited, at, elements, own);
+            }
+            own.add(&run.work);
+            mismatch[product] += run.mismatch;
+            begin = begin.min(run.begin);
+            free = free.max(run.free + delay);
+            done = done.max(run.done + delay);
+        }
+        if begin == u64::MAX {
+            self.known[block].run = ready;
+            self.known[block].finished = ready;
+            return;
+        }
+        let before = match waited {
+            true => ready,
+            false => self.array,
+        };
+        self.events.push(Event {
+            cause: Cause::Tail,
+            unit: Unit::Array,
+            block: block as u32,
+            begin,
+            end: free,
+            before,
+        });
+        self.array = self.events.len() as EventId - 1;
+        let drain = Event {
+            cause: Cause::Drain,
+            unit: Unit::Drain,
+            block: block as u32,
+            begin: free,
+            end: done.max(free),
+            before: self.array,
+        };
+        self.events.push(drain);
+        self.known[block].run = self.events.len() as EventId - 1;
+    }
+
+    /// Works on the results of a block, and stores them.
+    fn finish(&mut self, block: usize) {
+        let run = self.known[block].run;
+        let finished = self.vector(block, self.blocks[block].after, run);
+        self.known[block].finished = finished;
+        let stores = &self.blocks[block].stores;
+        self.known[block].stored = self.transfer(block, Unit::Write, stores, finished);
+    }
+
+    fn end(&mut self, arrays: &dyn Arrays, outcome: &mut Outcome, mismatch: &mut [i64]) {
+        let last = (0..self.events.len() as EventId)
+            .max_by_key(|&event| (self.end_of(event), std::cmp::Reverse(event)))
+            .unwrap_or(START);
+        let cycles = self.end_of(last);
+        outcome.cycles = cycles;
+        let Some(product) = self.blocks.last().map(|block| block.product) else {
+            return;
+        };
+        let elements = self.chip.lane_elements;
+        for lane in 0..arrays.lanes() {
+            let (end, work, slack) = arrays.end(lane);
+            let own = &mut outcome.product_element_cycles[product];
+            own.add(&work);
+            mismatch[product] += slack;
+            match end {
+                0 => own.tail += cycles * elements,
+                _ => charge(&self.events, last, end, cycles, elements, own),
+            }
+        }
+        let counts = self.controller.counts();
+        outcome.dram_bytes = (counts.read_bytes, counts.write_bytes);
+        outcome.dram_rows = [counts.row_hits, counts.row_misses, counts.row_conflicts];
+        let mut sum = Breakdown::default();
+        for own in &outcome.product_element_cycles {
+            sum.add(own);
+        }
+        sum.settle(mismatch.iter().sum());
+        outcome.element_cycles = sum;
+    }
+}
+
+/// Charges the cycles from `from` to `to`, in which an array waits for `event`, to
+/// the units on the chain of events before it.
+fn charge(
+    events: &[Event],
+    mut event: EventId,
+    from: u64,
+    to: u64,
+    elements: u64,
+    breakdown: &mut Breakdown,
+) {
+    let mut cursor = to;
+    while cursor > from && event != START {
+        let Event {
+            cause,
+            begin,
+            end,
+            before,
+            ..
+        } = events[event as usize];
+        if end < cursor {
+            // An array ran on here, and no event says for how long.
+            let gap = cursor - end.max(from);
+            breakdown.tail += gap * elements;
+            cursor -= gap;
+        }
+        let begin = begin.max(from).min(cursor);
+        *breakdown.field(cause) += (cursor - begin) * elements;
+        cursor = begin;
+        event = before;
+    }
+    breakdown.tail += (cursor - from.min(cursor)) * elements;
+}

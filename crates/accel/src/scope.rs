@@ -1,0 +1,239 @@
+//! From a run to the report of one of its scopes, checked for conservation.
+
+use std::collections::BTreeMap;
+
+use crate::AccelError;
+use crate::accelerator::{ProductRun, Run};
+use crate::energy::{Action, Actions, EnergyTable, Part};
+use crate::memory::Sram;
+use crate::report::{Cause, ProductReport, ScopeReport};
+use crate::schedule::{self, Block, Chip, Load, Outcome, Ranking, Timeline};
+
+/// What a scope's report is computed with, besides the run.
+pub(crate) struct Context<'a> {
+    pub(crate) machine: &'a str,
+    pub(crate) elements: u64,
+    pub(crate) chip: Chip<'a>,
+    pub(crate) sram: Option<&'a Sram>,
+    pub(crate) energies: &'a EnergyTable,
+}
+
+/// Which products to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Attention,
+    Encoder,
+}
+
+impl Scope {
+    fn has(self, product: &ProductRun) -> bool {
+        self == Scope::Encoder || product.operation.is_attention()
+    }
+}
+
+/// The blocks of a scope. What a block needs of another that is not in it is there
+/// from the beginning.
+fn blocks_of(run: &mut Run, scope: Scope) -> (Vec<Block>, Vec<Option<Ranking>>) {
+    if scope == Scope::Encoder {
+        return (std::mem::take(&mut run.blocks), run.rankings.clone());
+    }
+    let mut numbers = vec![None; run.blocks.len()];
+    let mut count = 0;
+    for (number, block) in numbers.iter_mut().zip(&run.blocks) {
+        if scope.has(&run.products[block.product]) {
+            *number = Some(count);
+            count += 1;
+        }
+    }
+    let renumber = |block: Option<usize>| block.and_then(|block| numbers[block]);
+    let mut first_of_layer = BTreeMap::new();
+    let mut blocks = Vec::with_capacity(count);
+    for (block, number) in run.blocks.iter().zip(&numbers) {
+        let Some(number) = *number else { continue };
+        let layer = run.products[block.product].layer;
+        let first = *first_of_layer.entry(layer).or_insert(number) == number;
+        let loads = block.loads.iter().map(|load| Load {
+            requests: load.requests.clone(),
+            bytes: load.bytes,
+            until: numbers[load.until].unwrap_or(number),
+            written_by: renumber(load.written_by),
+            // Rows that the layer's other products would have gathered.
+            ranked: load.ranked.or(first.then_some(layer)),
+        });
+        blocks.push(Block {
+            loads: loads.collect(),
+            takes: renumber(block.takes),
+            ..block.clone()
+        });
+    }
+    let rankings = run.rankings.iter().map(|ranking| {
+        ranking.as_ref().map(|ranking| Ranking {
+            cycles: ranking.cycles,
+            of: renumber(ranking.of),
+        })
+    });
+    (blocks, rankings.collect())
+}
+
+impl Context<'_> {
+    /// The report of one scope of a run, checked for conservation.
+    pub(crate) fn report(
+        &self,
+        run: &mut Run,
+        scope: Scope,
+        macs_dense: u64,
+        timeline: Option<&mut Timeline>,
+    ) -> Result<ScopeReport, AccelError> {
+        let (blocks, rankings) = blocks_of(run, scope);
+        self.check_length(&blocks, &rankings)?;
+        let outcome = schedule::run(
+            &self.chip,
+            &blocks,
+            &rankings,
+            run.products.len(),
+            run.arrays.as_mut(),
+            timeline,
+        );
+        self.check(&outcome, &blocks)?;
+        if scope == Scope::Encoder {
+            run.blocks = blocks;
+        }
+        let mut actions = Actions::default();
+        for ranked in &run.ranking_actions {
+            actions.add(ranked);
+        }
+        let mut products = BTreeMap::new();
+        let (mut macs, mut unique) = (0, 0);
+        let mut operation_cycles = BTreeMap::new();
+        for (index, product) in run.products.iter().enumerate() {
+            if !scope.has(product) {
+                continue;
+            }
+            actions.add(&product.actions);
+            macs += product.macs;
+            unique += product.unique_read_bytes;
+            let cycles = outcome.product_cycles[index];
+            if cycles > 0 {
+                *operation_cycles.entry(product.operation).or_default() += cycles;
+            }
+            let report = ProductReport {
+                copies: product.copies,
+                m: product.m,
+                n: product.n,
+                k: product.k,
+                cycles,
+                macs: product.macs,
+                element_cycles: outcome.product_element_cycles[index],
+                mapping: product.mapping.map(|mapping| mapping.to_string()),
+            };
+            products
+                .entry((product.layer, product.operation))
+                .and_modify(|known: &mut ProductReport| known.add(&report))
+                .or_insert(report);
+        }
+        let (read, written) = outcome.dram_bytes;
+        actions.count(Part::Dram, Action::DramBit, 8 * (read + written));
+        if self.sram.is_some() {
+            // What is read is written to the buffer, what is written is read there.
+            actions.count(Part::Buffer, Action::SramWriteBit, 8 * read);
+            actions.count(Part::Buffer, Action::SramReadBit, 8 * written);
+        }
+        if read < unique {
+            return Err(self.broken("bytes read from DRAM", read, unique));
+        }
+        Ok(ScopeReport {
+            clock_ghz: self.chip.clock_ghz,
+            elements: self.elements,
+            cycles: outcome.cycles,
+            element_cycles: outcome.element_cycles,
+            operation_cycles,
+            products,
+            macs_dense,
+            macs_executed: macs,
+            dram_read_bytes: read,
+            dram_write_bytes: written,
+            dram_row_hits: outcome.dram_rows[0],
+            dram_row_misses: outcome.dram_rows[1],
+            dram_row_conflicts: outcome.dram_rows[2],
+            energy: self.energies.price(&actions, self.sram, self.machine)?,
+        })
+    }
+
+    /// That no count of the run can overflow.
+    fn check_length(
+        &self,
+        blocks: &[Block],
+        rankings: &[Option<Ranking>],
+    ) -> Result<(), AccelError> {
+        let bytes: f64 = blocks
+            .iter()
+            .flat_map(|block| {
+                block
+                    .loads
+                    .iter()
+                    .flat_map(|load| &load.requests)
+                    .chain(&block.stores)
+            })
+            .map(|request| request.bytes as f64)
+            .sum();
+        let vector: f64 = blocks
+            .iter()
+            .map(|block| (block.before + block.after) as f64)
+            .sum();
+        let sort: f64 = rankings
+            .iter()
+            .flatten()
+            .map(|ranking| ranking.cycles as f64)
+            .sum();
+        let dram = bytes / self.chip.dram.peak_gbps() * self.chip.clock_ghz;
+        match dram + vector + sort > (1_u64 << 62) as f64 / self.elements as f64 {
+            true => Err(AccelError::TooLong {
+                machine: self.machine.to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn broken(&self, law: &'static str, found: u64, expected: u64) -> AccelError {
+        AccelError::Conservation {
+            machine: self.machine.to_owned(),
+            law,
+            found,
+            expected,
+        }
+    }
+
+    fn check(&self, outcome: &Outcome, blocks: &[Block]) -> Result<(), AccelError> {
+        let law = |law, found, expected, holds: bool| match holds {
+            true => Ok(()),
+            false => Err(self.broken(law, found, expected)),
+        };
+        let all = outcome.cycles * self.elements;
+        let attributed = outcome.element_cycles.total();
+        law(
+            "attributed element-cycles",
+            attributed,
+            all,
+            attributed == all,
+        )?;
+        let active = outcome.element_cycles.of(Cause::Active);
+        law("element-cycles", all, active, active <= all)?;
+        let mut asked = (0, 0);
+        for block in blocks {
+            for request in block.loads.iter().flat_map(|load| &load.requests) {
+                asked.0 += request.bytes;
+            }
+            for request in &block.stores {
+                asked.1 += request.bytes;
+            }
+        }
+        let (read, written) = outcome.dram_bytes;
+        law("bytes read from DRAM", read, asked.0, read == asked.0)?;
+        law(
+            "bytes written to DRAM",
+            written,
+            asked.1,
+            written == asked.1,
+        )
+    }
+}

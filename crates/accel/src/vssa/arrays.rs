@@ -1,0 +1,122 @@
+//! The arrays while they run: which takes which tile, and how long each takes.
+
+use dtatrans_precision::Bits;
+use dtatrans_precision::workload::Product;
+
+use super::timing::{Position, Tiles, Timing};
+use super::{Order, operands};
+use crate::array_shape::ArrayShape;
+use crate::blocks::TiledArrays;
+use crate::energy::Actions;
+use crate::report::Breakdown;
+use crate::schedule::{Arrays, LaneRun, TileRange};
+
+/// Arrays that run the tiles of products. Each tile goes to the array that was dealt
+/// least work so far, so that who runs what does not depend on when operands come.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    shape: ArrayShape,
+    order: Order,
+    timing: Timing,
+    products: Vec<Vec<Tiles>>,
+    positions: Vec<Position>,
+    /// Cycles of the slowest products of the tiles that each was dealt.
+    dealt: Vec<u64>,
+}
+
+impl Lanes {
+    pub(super) fn new(shape: ArrayShape, order: Order) -> Lanes {
+        Lanes {
+            shape,
+            order,
+            timing: Timing::new(shape),
+            products: Vec::new(),
+            positions: Vec::new(),
+            dealt: Vec::new(),
+        }
+    }
+}
+
+impl Arrays for Lanes {
+    fn lanes(&self) -> usize {
+        self.shape.arrays as usize
+    }
+
+    fn reset(&mut self) {
+        self.positions = vec![Position::default(); self.lanes()];
+        self.dealt = vec![0; self.lanes()];
+    }
+
+    fn run(&mut self, product: usize, tiles: TileRange, ready: u64, runs: &mut Vec<LaneRun>) {
+        if tiles.count() == 0 {
+            return;
+        }
+        let pieces = &mut self.products[product];
+        let (piece, of) = (tiles.piece.0 as usize, tiles.piece.1 as usize);
+        if pieces.len() < of {
+            let whole = pieces[0].clone();
+            *pieces = self.timing.pieces(&whole, of);
+        }
+        let own = &pieces[piece];
+        let mut of_lane: Vec<Option<usize>> = vec![None; self.positions.len()];
+        for column in tiles.columns.0..tiles.columns.1 {
+            for row in tiles.rows.0..tiles.rows.1 {
+                let (row, column) = (row as usize, column as usize);
+                let least = self
+                    .dealt
+                    .iter()
+                    .enumerate()
+                    .min_by_key(|(_, dealt)| **dealt);
+                let lane = least.map_or(0, |(lane, _)| lane);
+                self.dealt[lane] += own.slowest(row, column);
+                let position = &mut self.positions[lane];
+                let at = *of_lane[lane].get_or_insert_with(|| {
+                    runs.push(LaneRun {
+                        lane,
+                        begin: position.free().max(ready),
+                        ..LaneRun::default()
+                    });
+                    runs.len() - 1
+                });
+                self.timing
+                    .tile(position, own, row, column, ready, &mut runs[at]);
+            }
+        }
+        for run in runs {
+            let position = &self.positions[run.lane];
+            run.free = position.free().max(run.begin);
+            run.done = self.timing.end(position);
+        }
+    }
+
+    fn delay(&mut self, lane: usize, cycles: u64) {
+        self.positions[lane].delay(cycles);
+    }
+
+    fn end(&self, lane: usize) -> (u64, Breakdown, i64) {
+        let position = &self.positions[lane];
+        let (work, mismatch) = self.timing.edges(position);
+        (self.timing.end(position), work, mismatch)
+    }
+}
+
+impl TiledArrays for Lanes {
+    fn shape(&self) -> ArrayShape {
+        self.shape
+    }
+
+    fn add(&mut self, product: &Product) -> u64 {
+        let tiles = self.timing.cut(&operands(product, self.order));
+        let cycles = tiles.all_slowest() / self.shape.arrays;
+        self.products.push(vec![tiles]);
+        cycles
+    }
+
+    fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
+        self.order.arrange(lines)
+    }
+
+    fn count(&self, product: &Product, actions: &mut Actions) {
+        super::count(self.shape, product, actions);
+    }
+}
