@@ -88,10 +88,13 @@ pub struct ProductRun {
     pub k: u64,
     /// Scalar products computed.
     pub macs: u64,
+    /// Element-cycles that they need: what elements must be seen to work.
+    pub element_cycles: u64,
     /// What is done that costs energy, but for what moves over DRAM.
     pub actions: Actions,
-    /// Bytes of its operands in DRAM, each once: the least that must be read.
-    pub unique_read_bytes: u64,
+    /// Bytes that lie in DRAM of its left and right operands and of what else it needs,
+    /// each once: the least that must be read.
+    pub operand_bytes: [u64; 3],
     /// How it is cut, if there is a choice.
     pub mapping: Option<Mapping>,
 }

@@ -11,7 +11,7 @@
 //! is, and the list of all), one folder for each accelerator ([`vssa`],
 //! [`systolic`], [`eyeriss`], [`spatten`]), and what stands around the arrays,
 //! the same for all: [`mapping`] (how products are cut), [`memory`], [`vector`],
-//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`].
+//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`], [`recording`] (when each unit did what).
 //!
 //! To add an accelerator, write a folder beside these, implement
 //! [`accelerator::Accelerator`], and name it in [`accelerator::ALL`].
@@ -28,6 +28,7 @@ pub mod eyeriss;
 pub mod machine;
 pub mod mapping;
 pub mod memory;
+pub mod recording;
 pub mod report;
 pub mod schedule;
 mod scope;

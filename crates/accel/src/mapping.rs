@@ -234,7 +234,11 @@ impl Problem {
         };
         let array_cycles = (self.array_cycles as f64 * idle.max(1.0)) as u64;
         let first = cycles_of((left + right) / pieces);
-        let sums = self.left.count * self.right.count * self.tile_elements * SUM_BITS / 8;
+        // The arrays run the last block when everything has come.
+        let all_tiles = self.left.count * self.right.count;
+        let tile_cycles = self.array_cycles.saturating_mul(self.lanes) / all_tiles.max(1) / pieces;
+        let last = tile_cycles.saturating_mul(tiles.div_ceil(self.lanes));
+        let sums = all_tiles * self.tile_elements * SUM_BITS / 8;
         Mapping {
             row_tiles: rows,
             column_tiles: columns,
@@ -246,7 +250,7 @@ impl Problem {
             sum_bytes: 2 * (pieces - 1) * sums,
             array_cycles: self.array_cycles,
             expected_cycles: array_cycles
-                .max(cycles_of(bytes))
+                .max(cycles_of(bytes).saturating_add(last))
                 .saturating_add(waited)
                 .saturating_add(first),
         }

@@ -337,6 +337,12 @@ pub struct ProductReport {
     pub cycles: u64,
     /// Scalar products computed.
     pub macs: u64,
+    /// Bytes read from DRAM of its left and right operands and of what else it needs.
+    pub dram_read_bytes: [u64; 3],
+    /// Bytes written to DRAM.
+    pub dram_write_bytes: u64,
+    /// Bytes of its left and right operands that the arrays read from the buffer.
+    pub sram_read_bytes: [u64; 2],
     /// What the elements did, idle before it included. What they lag behind in one
     /// product and catch up with in the next shows in the sum over all products.
     pub element_cycles: Breakdown,
@@ -349,6 +355,13 @@ impl ProductReport {
     pub(crate) fn add(&mut self, other: &ProductReport) {
         self.cycles += other.cycles;
         self.macs += other.macs;
+        for (own, other) in self.dram_read_bytes.iter_mut().zip(other.dram_read_bytes) {
+            *own += other;
+        }
+        self.dram_write_bytes += other.dram_write_bytes;
+        for (own, other) in self.sram_read_bytes.iter_mut().zip(other.sram_read_bytes) {
+            *own += other;
+        }
         self.element_cycles.add(&other.element_cycles);
     }
 }

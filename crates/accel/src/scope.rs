@@ -7,7 +7,7 @@ use crate::accelerator::{ProductRun, Run};
 use crate::energy::{Action, Actions, EnergyTable, Part};
 use crate::memory::Sram;
 use crate::report::{Cause, ProductReport, ScopeReport};
-use crate::schedule::{self, Block, Chip, Load, Outcome, Ranking, Timeline};
+use crate::schedule::{self, Block, Chip, Load, Operand, Outcome, Ranking, Timeline};
 
 /// What a scope's report is computed with, besides the run.
 pub(crate) struct Context<'a> {
@@ -53,6 +53,7 @@ fn blocks_of(run: &mut Run, scope: Scope) -> (Vec<Block>, Vec<Option<Ranking>>) 
         let layer = run.products[block.product].layer;
         let first = *first_of_layer.entry(layer).or_insert(number) == number;
         let loads = block.loads.iter().map(|load| Load {
+            operand: load.operand,
             requests: load.requests.clone(),
             bytes: load.bytes,
             until: numbers[load.until].unwrap_or(number),
@@ -86,6 +87,7 @@ impl Context<'_> {
     ) -> Result<ScopeReport, AccelError> {
         let (blocks, rankings) = blocks_of(run, scope);
         self.check_length(&blocks, &rankings)?;
+        let moved = Self::moved(run, &blocks);
         let outcome = schedule::run(
             &self.chip,
             &blocks,
@@ -94,7 +96,13 @@ impl Context<'_> {
             run.arrays.as_mut(),
             timeline,
         );
-        self.check(&outcome, &blocks)?;
+        self.check(
+            &outcome,
+            run.products
+                .iter()
+                .zip(&moved)
+                .filter(|(product, _)| scope.has(product)),
+        )?;
         if scope == Scope::Encoder {
             run.blocks = blocks;
         }
@@ -103,7 +111,7 @@ impl Context<'_> {
             actions.add(ranked);
         }
         let mut products = BTreeMap::new();
-        let (mut macs, mut unique) = (0, 0);
+        let mut macs = 0;
         let mut operation_cycles = BTreeMap::new();
         for (index, product) in run.products.iter().enumerate() {
             if !scope.has(product) {
@@ -111,7 +119,6 @@ impl Context<'_> {
             }
             actions.add(&product.actions);
             macs += product.macs;
-            unique += product.unique_read_bytes;
             let cycles = outcome.product_cycles[index];
             if cycles > 0 {
                 *operation_cycles.entry(product.operation).or_default() += cycles;
@@ -123,6 +130,9 @@ impl Context<'_> {
                 k: product.k,
                 cycles,
                 macs: product.macs,
+                dram_read_bytes: moved[index].dram_read,
+                dram_write_bytes: moved[index].dram_written,
+                sram_read_bytes: moved[index].sram_read_bits.map(|bits| bits.div_ceil(8)),
                 element_cycles: outcome.product_element_cycles[index],
                 mapping: product.mapping.map(|mapping| mapping.to_string()),
             };
@@ -137,9 +147,6 @@ impl Context<'_> {
             // What is read is written to the buffer, what is written is read there.
             actions.count(Part::Buffer, Action::SramWriteBit, 8 * read);
             actions.count(Part::Buffer, Action::SramReadBit, 8 * written);
-        }
-        if read < unique {
-            return Err(self.broken("bytes read from DRAM", read, unique));
         }
         Ok(ScopeReport {
             clock_ghz: self.chip.clock_ghz,
@@ -203,7 +210,32 @@ impl Context<'_> {
         }
     }
 
-    fn check(&self, outcome: &Outcome, blocks: &[Block]) -> Result<(), AccelError> {
+    /// What each product moves, by its blocks.
+    fn moved(run: &Run, blocks: &[Block]) -> Vec<Moved> {
+        let mut moved = vec![Moved::default(); run.products.len()];
+        for block in blocks {
+            let own = &mut moved[block.product];
+            for load in &block.loads {
+                let bytes: u64 = load.requests.iter().map(|request| request.bytes).sum();
+                own.dram_read[load.operand as usize] += bytes;
+            }
+            own.dram_written += block
+                .stores
+                .iter()
+                .map(|request| request.bytes)
+                .sum::<u64>();
+            for (sum, bits) in own.sram_read_bits.iter_mut().zip(block.operand_bits) {
+                *sum += bits;
+            }
+        }
+        moved
+    }
+
+    fn check<'a>(
+        &self,
+        outcome: &Outcome,
+        products: impl Iterator<Item = (&'a ProductRun, &'a Moved)>,
+    ) -> Result<(), AccelError> {
         let law = |law, found, expected, holds: bool| match holds {
             true => Ok(()),
             false => Err(self.broken(law, found, expected)),
@@ -218,22 +250,50 @@ impl Context<'_> {
         )?;
         let active = outcome.element_cycles.of(Cause::Active);
         law("element-cycles", all, active, active <= all)?;
-        let mut asked = (0, 0);
-        for block in blocks {
-            for request in block.loads.iter().flat_map(|load| &load.requests) {
-                asked.0 += request.bytes;
+        let (mut asked_read, mut asked_written, mut needed) = (0, 0, 0);
+        for (product, moved) in products {
+            asked_read += moved.dram_read.iter().sum::<u64>();
+            asked_written += moved.dram_written;
+            needed += product.element_cycles;
+            for operand in Operand::ALL {
+                let (read, size) = (
+                    moved.dram_read[operand as usize],
+                    product.operand_bytes[operand as usize],
+                );
+                law(
+                    "bytes of an operand read from DRAM",
+                    read,
+                    size,
+                    read >= size,
+                )?;
             }
-            for request in &block.stores {
-                asked.1 += request.bytes;
+            for (read, bits) in moved.dram_read.iter().zip(moved.sram_read_bits) {
+                // Strips and pieces are read in whole bytes.
+                let most = bits.div_ceil(8) + bits / 64;
+                law(
+                    "bytes of an operand read from the buffer",
+                    most,
+                    *read,
+                    *read <= most,
+                )?;
             }
         }
+        law("active element-cycles", active, needed, active == needed)?;
         let (read, written) = outcome.dram_bytes;
-        law("bytes read from DRAM", read, asked.0, read == asked.0)?;
+        law("bytes read from DRAM", read, asked_read, read == asked_read)?;
         law(
             "bytes written to DRAM",
             written,
-            asked.1,
-            written == asked.1,
+            asked_written,
+            written == asked_written,
         )
     }
+}
+
+/// What a product moves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    dram_read: [u64; 3],
+    dram_written: u64,
+    sram_read_bits: [u64; 2],
 }

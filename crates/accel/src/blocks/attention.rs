@@ -15,7 +15,7 @@ use super::{Builder, Results, bits_of, read, write};
 use crate::energy::{Action, Part};
 use crate::mapping::SUM_BITS;
 use crate::memory::operands::{SCORE_BITS, left_bits, right_bits};
-use crate::schedule::{Block, Load, TileRange};
+use crate::schedule::{Block, Load, Operand, TileRange};
 
 /// Steps below which a reduction is not shared among arrays.
 const SHORTEST_PART: u64 = 64;
@@ -170,8 +170,9 @@ impl Builder<'_> {
         actions.count(Part::Buffer, Action::SramWriteBit, sums * SUM_BITS);
         actions.count(Part::Vector, Action::Add32, sums);
         actions.count(Part::Buffer, Action::SramWriteBit, result_bits);
-        self.products[scores].unique_read_bytes = heads * (left_bits(score).div_ceil(8) + sides[0]);
-        self.products[contexts].unique_read_bytes = heads * sides[1];
+        self.products[scores].operand_bytes =
+            [heads * left_bits(score).div_ceil(8), heads * sides[0], 0];
+        self.products[contexts].operand_bytes = [0, heads * sides[1], 0];
 
         // Queries that share a key-value head are rows of one product: then the order
         // of the strips is not that of the tokens, and the last block of all writes
@@ -225,6 +226,7 @@ impl Attention<'_> {
                     ..Load::default()
                 });
                 loads.push(Load {
+                    operand: Operand::Left,
                     requests: vec![read(self.operands[0] + offset, bits.div_ceil(8))],
                     bytes: bits.div_ceil(8),
                     until: own + self.chunks as usize - 1,
@@ -240,6 +242,7 @@ impl Attention<'_> {
                     + head * self.sides[0]
                     + self.sides[0] * columns.0 / self.columns[0];
                 loads.push(Load {
+                    operand: Operand::Right,
                     requests: vec![read(at, bytes)],
                     bytes,
                     until: block,
@@ -265,7 +268,7 @@ impl Attention<'_> {
             builder.blocks.push(Block {
                 product: self.scores,
                 tiles,
-                operand_bits: bits * (columns.1 - columns.0) + 8 * right,
+                operand_bits: [bits * (columns.1 - columns.0), 8 * right],
                 other_bits: moved(&loads, &stores) + 2 * scores * SCORE_BITS,
                 loads,
                 takes: None,
@@ -322,6 +325,7 @@ impl Attention<'_> {
             let bytes = share(steps.1) - share(steps.0);
             if !self.stay || strip == 0 {
                 loads.push(Load {
+                    operand: Operand::Right,
                     requests: vec![read(
                         self.operands[2] + head * self.sides[1] + share(steps.0),
                         bytes,
@@ -335,6 +339,7 @@ impl Attention<'_> {
             if self.spills {
                 let scores = rows * (steps.1 - steps.0) * SCORE_BITS / 8;
                 loads.push(Load {
+                    operand: Operand::Other,
                     requests: vec![read(
                         self.spilled + begin as u64 * keys * SCORE_BITS / 8,
                         scores,
@@ -368,7 +373,7 @@ impl Attention<'_> {
                     piece: (part as u32, self.parts as u32),
                     ..TileRange::whole((strip, strip + 1), columns)
                 },
-                operand_bits: bits * (steps.1 - steps.0) * columns.1 + 8 * bytes,
+                operand_bits: [bits * (steps.1 - steps.0) * columns.1, 8 * bytes],
                 other_bits: moved(&loads, &stores)
                     + bits * (steps.1 - steps.0)
                     + if self.parts > 1 {

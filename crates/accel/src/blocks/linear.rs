@@ -8,7 +8,7 @@ use crate::energy::{Action, Part};
 use crate::mapping::{Mapping, Problem, SUM_BITS, Side, Strips};
 use crate::memory::Request;
 use crate::memory::operands::{HIDDEN_BITS, writes_hidden};
-use crate::schedule::{Block, Load, TileRange};
+use crate::schedule::{Block, Load, Operand, TileRange};
 
 /// Rows of hidden states that are made ready at once, in tiles.
 const INPUT_TILES: usize = 4;
@@ -41,6 +41,7 @@ impl Builder<'_> {
                 product: id,
                 tiles: TileRange::whole((0, 0), (0, 0)),
                 loads: vec![Load {
+                    operand: Operand::Other,
                     requests: gather(hidden, row_bytes, (0, row_bytes), places, false),
                     bytes: bits.len() as u64 * row_bytes,
                     until: block,
@@ -51,7 +52,7 @@ impl Builder<'_> {
                 before: self.share(&product.before, (done, until), all),
                 after: 0,
                 stores: vec![write(at, codes)],
-                operand_bits: 0,
+                operand_bits: [0; 2],
                 other_bits: 0,
             });
             let strips = bits.len().div_ceil(self.shape.rows as usize);
@@ -160,12 +161,13 @@ impl Builder<'_> {
         }
         let run = &mut self.products[id];
         run.mapping = Some(mapping);
-        run.unique_read_bytes = left.bytes
-            + right.bytes
-            + match hidden {
-                Some(_) => product.m() as u64 * n * HIDDEN_BITS / 8,
-                None => 0,
-            };
+        let residual = match hidden {
+            Some(_) => product.m() as u64 * n * HIDDEN_BITS / 8,
+            None => 0,
+        };
+        let [own_left, own_right, other] = &mut run.operand_bytes;
+        (*own_left, *own_right) = (left.bytes, right.bytes);
+        *other += residual;
         run.actions
             .count(Part::Buffer, Action::SramReadBit, sums_bits);
         run.actions
@@ -322,6 +324,7 @@ impl Linear<'_> {
                 );
                 let places = &self.places[first_row as usize..last_row as usize];
                 loads.push(Load {
+                    operand: Operand::Other,
                     requests: gather(hidden, row_bytes, part, places, false),
                     bytes: results * HIDDEN_BITS / 8,
                     until: block,
@@ -336,8 +339,10 @@ impl Linear<'_> {
         }
         let left: u64 = self.offsets[rows.1 as usize] - self.offsets[rows.0 as usize];
         let right = wide * self.k * self.weight_bits / 8;
-        let operand_bits =
-            8 * (left * (columns.1 - columns.0) + right * (rows.1 - rows.0)) / pieces;
+        let operand_bits = [
+            8 * left * (columns.1 - columns.0) / pieces,
+            8 * right * (rows.1 - rows.0) / pieces,
+        ];
         let sums = if pieces > 1 {
             2 * results * SUM_BITS
         } else {
@@ -387,6 +392,7 @@ impl Linear<'_> {
         let (begin, end) = (self.offsets[rows.0 as usize], self.offsets[rows.1 as usize]);
         let (begin, bytes) = part(begin, end - begin, piece);
         Load {
+            operand: Operand::Left,
             requests: vec![read(self.from.address + begin, bytes)],
             bytes,
             until,
@@ -409,6 +415,7 @@ impl Linear<'_> {
         let (begin, end) = (byte(columns.0), byte(columns.1));
         let (begin, bytes) = part(begin, end - begin, piece);
         Load {
+            operand: Operand::Right,
             requests: vec![read(self.weights + begin, bytes)],
             bytes,
             until,

@@ -45,6 +45,9 @@ pub(crate) trait TiledArrays: Arrays {
     /// Takes a product on: the cycles that it needs if nothing holds it up.
     fn add(&mut self, product: &Product) -> u64;
 
+    /// Element-cycles that a product needs.
+    fn element_cycles(&self, product: &Product) -> u64;
+
     /// The bits of rows in the order in which they enter, and the place in the text
     /// of each.
     fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>);
@@ -242,8 +245,9 @@ impl<'a> Builder<'a> {
             n: product.n as u64,
             k: product.k as u64,
             macs: product.macs(),
+            element_cycles: self.arrays.element_cycles(product),
             actions,
-            unique_read_bytes: 0,
+            operand_bytes: [0; 3],
             mapping: None,
         });
         self.products.len() - 1

@@ -6,7 +6,7 @@ use crate::accelerator::{ProductRun, Run};
 use crate::energy::Actions;
 use crate::memory::Traffic;
 use crate::report::Breakdown;
-use crate::schedule::{Block, Load, Ranking, TileRange};
+use crate::schedule::{Block, Load, Operand, Ranking, TileRange};
 
 /// A product as a whole.
 #[derive(Clone, Debug)]
@@ -66,6 +66,7 @@ impl Steady {
                 product: id,
                 tiles: TileRange::whole((step, step + 1), (0, 1)),
                 loads: vec![Load {
+                    operand: Operand::Other,
                     requests: vec![read(self.address, bytes)],
                     // Half of the room: the next step's has the other half.
                     bytes: 1,
@@ -81,14 +82,14 @@ impl Steady {
                 before: 0,
                 after: share(whole.vector_cycles, step),
                 stores: vec![write(self.address + bytes, stored)],
-                operand_bits: 0,
+                operand_bits: [0; 2],
                 other_bits: 0,
             });
             self.address += bytes + stored;
         }
         self.before = (first, self.blocks.len());
         self.products.push(ProductRun {
-            unique_read_bytes: whole.traffic.unique_read_bytes,
+            operand_bytes: [0, 0, whole.traffic.unique_read_bytes],
             ..whole.product
         });
     }

@@ -27,8 +27,9 @@ use crate::AccelError;
 use crate::accelerator::{self, Accelerator, Run};
 use crate::energy::EnergyTable;
 use crate::memory::banks::Banks;
+use crate::recording::Recording;
 use crate::report::{DecodingReport, RunReport, ScopeReport};
-use crate::schedule::Chip;
+use crate::schedule::{Chip, Timeline};
 use crate::scope::{Context, Scope};
 
 /// Version of the machine format.
@@ -242,6 +243,35 @@ impl Machine {
         Ok(report)
     }
 
+    /// Runs one input of a trace, of a decoder what was read at once, and keeps when
+    /// each unit did what.
+    ///
+    /// # Errors
+    /// As [`simulate`](Machine::simulate).
+    pub fn record(&self, header: &Header, input: &Input) -> Result<Recording, AccelError> {
+        check_input(header, input)?;
+        let mut run = self.accelerator.run(header, input);
+        let scope = match run.runs_encoder {
+            true => Scope::Encoder,
+            false => Scope::Attention,
+        };
+        let mut timeline = Timeline::default();
+        let banks = self.banks();
+        let context = self.context(&run, banks.as_ref());
+        context.report(&mut run, scope, 0, Some(&mut timeline))?;
+        let products = run.products.iter();
+        Ok(Recording {
+            machine: self.name.clone(),
+            clock_ghz: self.clock_ghz,
+            elements: self.accelerator.elements(),
+            arrays: self.accelerator.arrays(),
+            products: products
+                .map(|product| (product.layer, product.operation))
+                .collect(),
+            timeline,
+        })
+    }
+
     /// The reports of the attention and, if there is one, of all products of a run;
     /// the dense model's are `dense`.
     fn scopes(
@@ -256,23 +286,8 @@ impl Machine {
                 .map(|product| product.macs())
                 .sum()
         };
-        let sram = self.accelerator.sram();
-        let banks = sram.map(|sram| Banks::new(sram.banks(), sram.access_bits()));
-        let elements = self.accelerator.elements();
-        let context = Context {
-            machine: &self.name,
-            elements,
-            chip: Chip {
-                clock_ghz: self.clock_ghz,
-                dram: self.accelerator.dram(),
-                room_bytes: run.room_bytes,
-                banks: banks.as_ref(),
-                overlap: self.overlap,
-                lane_elements: elements / self.accelerator.arrays(),
-            },
-            sram,
-            energies: &self.energies,
-        };
+        let banks = self.banks();
+        let context = self.context(&run, banks.as_ref());
         let attention_macs = macs(&Operation::is_attention);
         let attention = context.report(&mut run, Scope::Attention, attention_macs, None)?;
         let encoder = match run.runs_encoder {
@@ -280,6 +295,29 @@ impl Machine {
             false => None,
         };
         Ok((attention, encoder))
+    }
+
+    fn banks(&self) -> Option<Banks> {
+        let sram = self.accelerator.sram()?;
+        Some(Banks::new(sram.banks(), sram.access_bits()))
+    }
+
+    fn context<'a>(&'a self, run: &Run, banks: Option<&'a Banks>) -> Context<'a> {
+        let elements = self.accelerator.elements();
+        Context {
+            machine: &self.name,
+            elements,
+            chip: Chip {
+                clock_ghz: self.clock_ghz,
+                dram: self.accelerator.dram(),
+                room_bytes: run.room_bytes,
+                banks,
+                overlap: self.overlap,
+                lane_elements: elements / self.accelerator.arrays(),
+            },
+            sram: self.accelerator.sram(),
+            energies: &self.energies,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::memory::{Controller, Dram, Request};
 use crate::report::{Breakdown, Cause};
 use room::Room;
 
-pub use timeline::{Span, Timeline, Unit};
+pub use timeline::{Span, Timeline, Unit, Wait, Work};
 
 /// What arrays run between two looks at the buffer.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ pub struct Block {
     pub after: u64,
     /// Results that go to DRAM.
     pub stores: Vec<Request>,
-    /// Bits that the arrays read from the buffer.
-    pub operand_bits: u64,
+    /// Bits of left and of right operands that the arrays read from the buffer.
+    pub operand_bits: [u64; 2],
     /// Bits that others read from the buffer or write there.
     pub other_bits: u64,
 }
@@ -74,9 +74,28 @@ impl TileRange {
     }
 }
 
+/// What is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operand {
+    /// Rows of a product: activations, queries, probabilities.
+    Left,
+    /// Columns of a product: weights, keys, values.
+    Right,
+    /// What the vector unit needs beside: hidden states.
+    #[default]
+    Other,
+}
+
+impl Operand {
+    /// All of them, in the order of counts.
+    pub const ALL: [Operand; 3] = [Operand::Left, Operand::Right, Operand::Other];
+}
+
 /// Something that takes room in the buffer, and is fetched if it lies in DRAM.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
+    /// What it is.
+    pub operand: Operand,
     /// What is read.
     pub requests: Vec<Request>,
     /// Bytes of the buffer that it takes.
@@ -224,6 +243,8 @@ struct Schedule<'a> {
     room: Vec<Option<u32>>,
     /// Loads in order: block and place in it.
     loads: Vec<(u32, u32)>,
+    /// What is kept for a timeline, if one is wanted.
+    record: Option<Timeline>,
     next_load: usize,
     /// Loads that have room and are not there to be fetched yet.
     waiting: Vec<usize>,
@@ -274,6 +295,7 @@ pub(crate) fn run(
         ranked: vec![None; rankings.len()],
         room,
         loads,
+        record: timeline.is_some().then(Timeline::default),
         next_load: 0,
         waiting: Vec::new(),
         handed: 0,
@@ -313,8 +335,10 @@ pub(crate) fn run(
         outcome.product_cycles[product] = until as u64 - upto;
         upto = until as u64;
     }
-    if let Some(timeline) = timeline {
-        timeline.fill(&schedule.events[1..], blocks);
+    if let (Some(timeline), Some(mut record)) = (timeline, schedule.record) {
+        record.spans = timeline::spans(&schedule.events[1..], blocks);
+        record.cycles = outcome.cycles;
+        *timeline = record;
     }
     outcome
 }
@@ -510,7 +534,7 @@ impl Schedule<'_> {
             Some(banks) => banks.waits(&Demand {
                 cycles: took,
                 lanes: runs.len(),
-                operand_bits,
+                operand_bits: operand_bits.iter().sum(),
                 other_bits,
             }),
             None => Default::default(),
@@ -527,10 +551,19 @@ impl Schedule<'_> {
             let own = &mut outcome.product_element_cycles[product];
             if run.waited > 0 {
                 waited |= run.begin <= begin;
-                charge(&self.events, ready, at - run.waited, at, elements, own);
+                let from = at - run.waited;
+                charge(&self.events, ready, from, at, |cause, from, to| {
+                    *own.field(cause) += (to - from) * elements;
+                    if let Some(record) = &mut self.record {
+                        record.waited(cause, from, to, elements);
+                    }
+                });
             }
             own.add(&run.work);
             mismatch[product] += run.mismatch;
+            if let Some(record) = &mut self.record {
+                record.worked(block, &run, delay);
+            }
             begin = begin.min(run.begin);
             free = free.max(run.free + delay);
             done = done.max(run.done + delay);
@@ -589,9 +622,15 @@ impl Schedule<'_> {
             let own = &mut outcome.product_element_cycles[product];
             own.add(&work);
             mismatch[product] += slack;
+            let mut waited = |cause, from: u64, to: u64| {
+                *own.field(cause) += (to - from) * elements;
+                if let Some(record) = &mut self.record {
+                    record.waited(cause, from, to, elements);
+                }
+            };
             match end {
-                0 => own.tail += cycles * elements,
-                _ => charge(&self.events, last, end, cycles, elements, own),
+                0 => waited(Cause::Tail, 0, cycles),
+                _ => charge(&self.events, last, end, cycles, waited),
             }
         }
         let counts = self.controller.counts();
@@ -607,14 +646,13 @@ impl Schedule<'_> {
 }
 
 /// Charges the cycles from `from` to `to`, in which an array waits for `event`, to
-/// the units on the chain of events before it.
+/// the units on the chain of events before it: says for each part its cause.
 fn charge(
     events: &[Event],
     mut event: EventId,
     from: u64,
     to: u64,
-    elements: u64,
-    breakdown: &mut Breakdown,
+    mut waited: impl FnMut(Cause, u64, u64),
 ) {
     let mut cursor = to;
     while cursor > from && event != START {
@@ -627,14 +665,16 @@ fn charge(
         } = events[event as usize];
         if end < cursor {
             // An array ran on here, and no event says for how long.
-            let gap = cursor - end.max(from);
-            breakdown.tail += gap * elements;
-            cursor -= gap;
+            let until = end.max(from);
+            waited(Cause::Tail, until, cursor);
+            cursor = until;
         }
         let begin = begin.max(from).min(cursor);
-        *breakdown.field(cause) += (cursor - begin) * elements;
+        waited(cause, begin, cursor);
         cursor = begin;
         event = before;
     }
-    breakdown.tail += (cursor - from.min(cursor)) * elements;
+    if cursor > from {
+        waited(Cause::Tail, from, cursor);
+    }
 }

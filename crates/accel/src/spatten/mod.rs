@@ -227,8 +227,9 @@ impl SpAtten {
                 n: tokens,
                 k: head_dim,
                 macs,
+                element_cycles: macs,
                 actions,
-                unique_read_bytes: traffic.unique_read_bytes,
+                operand_bytes: [0; 3],
                 mapping: None,
             },
             // So fine that the stages of a step overlap as those of a query do.

@@ -180,6 +180,10 @@ impl TiledArrays for Running {
         cycles
     }
 
+    fn element_cycles(&self, product: &Product) -> u64 {
+        product.macs()
+    }
+
     fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
         (lines.to_vec(), (0..lines.len()).collect())
     }

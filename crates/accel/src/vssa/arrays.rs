@@ -112,6 +112,10 @@ impl TiledArrays for Lanes {
         cycles
     }
 
+    fn element_cycles(&self, product: &Product) -> u64 {
+        product.element_cycles()
+    }
+
     fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
         self.order.arrange(lines)
     }
