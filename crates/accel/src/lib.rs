@@ -31,10 +31,12 @@ pub mod memory;
 pub mod recording;
 pub mod report;
 pub mod schedule;
+pub mod scalesim;
 mod scope;
 pub mod sort;
 pub mod spatten;
 pub mod systolic;
+pub mod table;
 pub mod vector;
 pub mod vssa;
 

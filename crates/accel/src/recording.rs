@@ -7,7 +7,7 @@ use dtatrans_precision::workload::Operation;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::report::Cause;
+use crate::report::{Cause, ScopeReport};
 use crate::schedule::{Timeline, Unit};
 
 /// Bins of the counter of utilisation in a trace.
@@ -27,6 +27,8 @@ pub struct Recording {
     pub arrays: u64,
     /// Layer and operation of each product.
     pub products: Vec<(usize, Operation)>,
+    /// What the run took.
+    pub report: ScopeReport,
     /// What was done when.
     pub timeline: Timeline,
 }

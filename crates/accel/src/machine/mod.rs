@@ -258,7 +258,13 @@ impl Machine {
         let mut timeline = Timeline::default();
         let banks = self.banks();
         let context = self.context(&run, banks.as_ref());
-        context.report(&mut run, scope, 0, Some(&mut timeline))?;
+        let dense = Workload::dense(&header.model, input.read(), Bits::Eight);
+        let macs = dense
+            .products()
+            .filter(|product| scope == Scope::Encoder || product.operation.is_attention())
+            .map(|product| product.macs())
+            .sum();
+        let report = context.report(&mut run, scope, macs, Some(&mut timeline))?;
         let products = run.products.iter();
         Ok(Recording {
             machine: self.name.clone(),
@@ -268,6 +274,7 @@ impl Machine {
             products: products
                 .map(|product| (product.layer, product.operation))
                 .collect(),
+            report,
             timeline,
         })
     }
