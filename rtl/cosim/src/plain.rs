@@ -24,6 +24,10 @@ pub struct Kind {
     pub rows: usize,
     /// Columns of elements.
     pub columns: usize,
+    /// What Yosys' `mutate` did to the netlist; empty for the RTL itself.
+    pub mutants: &'static [&'static str],
+    /// The mutant that runs, counted from 1; 0 is the RTL.
+    pub mutant: usize,
     functions: Functions,
 }
 
@@ -39,7 +43,7 @@ impl Kind {
     pub fn build(&self, seed: i32) -> Array {
         Array {
             kind: *self,
-            object: Object::new(self.functions.new, self.functions.delete, seed),
+            object: Object::new(self.functions.new, self.functions.delete, seed, self.mutant),
         }
     }
 }
@@ -91,14 +95,14 @@ impl Array {
 }
 
 macro_rules! plain {
-    ($($name:ident: $rows:literal x $columns:literal;)*) => {
+    ($($(#[$doc:meta])* $list:ident { $($name:ident: $rows:literal x $columns:literal, mutants $mutants:expr;)* })*) => {
         mod functions {
             use std::ffi::c_void;
-            $(pub(super) mod $name {
+            $($(pub(super) mod $name {
                 use super::c_void;
                 unsafe extern "C" {
                     #[link_name = concat!(stringify!($name), "_new")]
-                    pub(crate) fn new(seed: i32) -> *mut c_void;
+                    pub(crate) fn new(seed: i32, mutant: u32) -> *mut c_void;
                     #[link_name = concat!(stringify!($name), "_cycle")]
                     pub(crate) fn cycle(
                         array: *mut c_void,
@@ -113,19 +117,21 @@ macro_rules! plain {
                     #[link_name = concat!(stringify!($name), "_delete")]
                     pub(crate) fn delete(array: *mut c_void);
                 }
-            })*
+            })*)*
         }
 
-        /// Every size that was compiled.
-        pub static ARRAYS: &[Kind] = &[$(Kind {
+        $($(#[$doc])*
+        pub static $list: &[Kind] = &[$(Kind {
             rows: $rows,
             columns: $columns,
+            mutants: &$mutants,
+            mutant: 0,
             functions: Functions {
                 new: functions::$name::new,
                 cycle: functions::$name::cycle,
                 delete: functions::$name::delete,
             },
-        },)*];
+        },)*];)*
     };
 }
 

@@ -13,6 +13,10 @@ pub type Ranked = (u8, u16);
 pub struct Kind {
     /// Scores that it reads in a cycle.
     pub lanes: usize,
+    /// What Yosys' `mutate` did to the netlist; empty for the RTL itself.
+    pub mutants: &'static [&'static str],
+    /// The mutant that runs, counted from 1; 0 is the RTL.
+    pub mutant: usize,
     functions: Functions,
 }
 
@@ -29,7 +33,7 @@ impl Kind {
     pub fn build(&self, seed: i32) -> Unit {
         Unit {
             kind: *self,
-            object: Object::new(self.functions.new, self.functions.delete, seed),
+            object: Object::new(self.functions.new, self.functions.delete, seed, self.mutant),
         }
     }
 }
@@ -44,11 +48,9 @@ pub struct Unit {
 impl Unit {
     /// Ranks tokens by their scores: `keep` are the numbers of those at 8 bits, and
     /// of those at 8 or 4. Returns the tokens' tiers and places, and the cycles from
-    /// the start until the last was told.
-    ///
-    /// # Panics
-    /// If the unit tells more tokens than there are, or hangs.
-    pub fn rank(&mut self, scores: &[u16], keep: [usize; 2]) -> (Vec<Ranked>, i64) {
+    /// the start until the last was told; or nothing where it tells another number
+    /// of tokens, or hangs.
+    pub fn rank(&mut self, scores: &[u16], keep: [usize; 2]) -> Option<(Vec<Ranked>, i64)> {
         let mut words = scores.to_vec();
         // The words' other lanes hold anything.
         words.resize(scores.len().next_multiple_of(self.kind.lanes), 0xffff);
@@ -68,23 +70,19 @@ impl Unit {
                 1 << 16,
             )
         };
-        assert!(
-            cycles >= 0,
-            "the unit told the wrong number of tokens, or hangs"
-        );
-        (tiers.into_iter().zip(places).collect(), cycles)
+        (cycles >= 0).then(|| (tiers.into_iter().zip(places).collect(), cycles))
     }
 }
 
 macro_rules! topk {
-    ($($name:ident: $lanes:literal;)*) => {
+    ($($(#[$doc:meta])* $list:ident { $($name:ident: $lanes:literal, mutants $mutants:expr;)* })*) => {
         mod functions {
             use std::ffi::c_void;
-            $(pub(super) mod $name {
+            $($(pub(super) mod $name {
                 use super::c_void;
                 unsafe extern "C" {
                     #[link_name = concat!(stringify!($name), "_new")]
-                    pub(crate) fn new(seed: i32) -> *mut c_void;
+                    pub(crate) fn new(seed: i32, mutant: u32) -> *mut c_void;
                     #[link_name = concat!(stringify!($name), "_rank")]
                     pub(crate) fn rank(
                         unit: *mut c_void,
@@ -99,18 +97,20 @@ macro_rules! topk {
                     #[link_name = concat!(stringify!($name), "_delete")]
                     pub(crate) fn delete(unit: *mut c_void);
                 }
-            })*
+            })*)*
         }
 
-        /// Every width that was compiled.
-        pub static UNITS: &[Kind] = &[$(Kind {
+        $($(#[$doc])*
+        pub static $list: &[Kind] = &[$(Kind {
             lanes: $lanes,
+            mutants: &$mutants,
+            mutant: 0,
             functions: Functions {
                 new: functions::$name::new,
                 rank: functions::$name::rank,
                 delete: functions::$name::delete,
             },
-        },)*];
+        },)*];)*
     };
 }
 

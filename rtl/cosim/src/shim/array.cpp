@@ -4,8 +4,8 @@
 extern "C" {
 
 // A new array, after a reset.
-void* JOIN(MODEL, _new)(int seed) {
-    auto module = std::make_unique<Module>(seed);
+void* JOIN(MODEL, _new)(int seed, uint32_t mutant) {
+    auto module = std::make_unique<Module>(seed, mutant);
     for (unsigned row = 0; row < ROWS; ++row) put(&module->model->row_valid, row, 1, 0);
     for (unsigned column = 0; column < COLUMNS; ++column) put(&module->model->column_valid, column, 1, 0);
     module->reset();
@@ -26,7 +26,7 @@ void JOIN(MODEL, _cycle)(void* array, const int32_t* rows, const int32_t* column
         put(&model.column_valid, column, 1, columns[column] >= 0);
         put(&model.column_operand, column, 9, static_cast<uint32_t>(columns[column]));
     }
-    model.eval();
+    module.settle();
     for (unsigned row = 0; row < ROWS; ++row) rows_taken[row] = rows[row] >= 0 && get(&model.row_ready, row, 1);
     for (unsigned column = 0; column < COLUMNS; ++column) {
         columns_taken[column] = columns[column] >= 0 && get(&model.column_ready, column, 1);

@@ -30,15 +30,21 @@ uint32_t get(const void* port, unsigned index, unsigned width) {
     return value;
 }
 
-// A module with its own context, whose registers hold noise by a seed.
+// A module with its own context, whose registers hold noise by a seed. Where MUTATED
+// is defined its netlist has an input that selects a mutant.
 struct Module {
     VerilatedContext context;
     std::unique_ptr<MODEL> model;
 
-    explicit Module(int seed) {
+    Module(int seed, uint32_t mutant) {
         context.randReset(2);
         context.randSeed(seed);
         model = std::make_unique<MODEL>(&context);
+#ifdef MUTATED
+        model->mutant = static_cast<uint8_t>(mutant);
+#else
+        (void)mutant;
+#endif
     }
 
     // Inputs have been set; a cycle of reset.
@@ -48,14 +54,19 @@ struct Module {
         model->eval();
         edge();
         model->rst_n = 1;
+    }
+
+    // A cycle up to its end: inputs have been set just behind the rising edge that
+    // began it, so that what is not clocked by rising edges sees them too early.
+    void settle() {
+        model->eval();
+        model->clk = 0;
         model->eval();
     }
 
     // The rising edge that ends a cycle.
     void edge() {
         model->clk = 1;
-        model->eval();
-        model->clk = 0;
         model->eval();
     }
 };

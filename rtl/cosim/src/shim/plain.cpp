@@ -3,8 +3,8 @@
 
 extern "C" {
 
-void* JOIN(MODEL, _new)(int seed) {
-    auto module = std::make_unique<Module>(seed);
+void* JOIN(MODEL, _new)(int seed, uint32_t mutant) {
+    auto module = std::make_unique<Module>(seed, mutant);
     module->model->valid = 0;
     module->reset();
     return module.release();
@@ -20,7 +20,7 @@ void JOIN(MODEL, _cycle)(void* array, uint8_t valid, uint8_t last, uint8_t unsig
     model.unsign = unsign;
     for (unsigned row = 0; row < ROWS; ++row) put(&model.row_code, row, 8, rows[row]);
     for (unsigned column = 0; column < COLUMNS; ++column) put(&model.column_code, column, 8, columns[column]);
-    model.eval();
+    module.settle();
     for (unsigned column = 0; column < COLUMNS; ++column) {
         left[column] = static_cast<uint8_t>(get(&model.sum_valid, column, 1));
         sums[column] = static_cast<int32_t>(get(&model.sum, column, 32));

@@ -4,8 +4,8 @@
 
 extern "C" {
 
-void* JOIN(MODEL, _new)(int seed) {
-    auto module = std::make_unique<Module>(seed);
+void* JOIN(MODEL, _new)(int seed, uint32_t mutant) {
+    auto module = std::make_unique<Module>(seed, mutant);
     module->model->start = 0;
     module->reset();
     return module.release();
@@ -20,10 +20,11 @@ int64_t JOIN(MODEL, _rank)(void* unit, uint32_t count, uint32_t keep_8, uint32_t
     model.count = static_cast<uint16_t>(count);
     put(&model.keep, 0, 11, keep_8);
     put(&model.keep, 1, 11, keep_4);
+    const uint32_t words = (count + LANES - 1) / LANES;
     uint32_t token = 0;
     for (int64_t cycle = 0; cycle < limit; ++cycle) {
         model.start = cycle == 0;
-        model.eval();
+        module.settle();
         const bool read = model.read;
         const uint32_t address = model.address;
         for (unsigned lane = 0; lane < LANES; ++lane) {
@@ -36,7 +37,7 @@ int64_t JOIN(MODEL, _rank)(void* unit, uint32_t count, uint32_t keep_8, uint32_t
         const bool done = model.done;
         module.edge();
         for (unsigned lane = 0; lane < LANES; ++lane)
-            put(&model.scores, lane, 16, read ? scores[address * LANES + lane] : 0xdeadu);
+            put(&model.scores, lane, 16, read && address < words ? scores[address * LANES + lane] : 0xdeadu);
         if (done) return token == count ? cycle : -1;
     }
     return -1;
