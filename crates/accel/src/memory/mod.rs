@@ -7,7 +7,7 @@ pub(crate) mod operands;
 mod sram;
 mod traffic;
 
-pub use dram::{Controller, Dram, DramCounts, Request};
+pub use dram::{Controller, Device, Dram, DramCounts, Mapping, Request};
 pub use sram::Sram;
 pub(crate) use sram::SramFile;
 pub(crate) use traffic::Traffic;

@@ -1,0 +1,512 @@
+//! One channel: what DRAMsim3's controller does, from event to event.
+//!
+//! Bursts enter a read or a write queue of 32, as many in a cycle as there is
+//! room. One burst a cycle moves on to the queue of its bank, of 8: reads in
+//! their order, past those whose bank is full; writes only while the write queue
+//! is drained, which begins when it is full, or holds more than 8 and no bank has
+//! work, and goes on for as many as it then held. One command a cycle is issued
+//! (HBM: a row and a column command): banks take turns, and a bank takes bursts of
+//! its open row first, but of a row that has had four gives way to what has waited
+//! longer. A rank that is due for refresh closes its rows as soon as it may, and
+//! its banks wait meanwhile. Rows stay open. A read of what waits to be written is
+//! answered at once; a read or write of what already waits joins it.
+//!
+//! These rules are DRAMsim3's (`controller.cc`, `command_queue.cc`,
+//! `channel_state.cc`, `refresh.cc`, with PER_BANK queues, OPEN_PAGE and
+//! RANK_LEVEL_STAGGERED refresh), so completions agree with it to the cycle. In a
+//! cycle in which no command may come and nothing can move, nothing changes: such
+//! cycles are skipped.
+
+use std::collections::VecDeque;
+
+use super::DramCounts;
+use super::bank::{Bank, Banks, Command, Entry};
+use super::device::Parameters;
+use super::leap::Leap;
+use super::mapping::Layout;
+
+/// Bursts of the read and of the write queue (`trans_queue_size`).
+const QUEUE: usize = 32;
+
+/// The write queue is drained from here on if there is nothing else to do.
+const WORTH_DRAINING: usize = 8;
+
+/// Consecutive bursts of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) next: u64,
+    pub(crate) end: u64,
+    pub(crate) write: bool,
+}
+
+/// Bursts that have not reached their banks, oldest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    entries: [Entry; QUEUE],
+    len: usize,
+    of_bank: [u8; 64],
+    /// Banks that an entry waits for.
+    banks: u64,
+}
+
+impl Waiting {
+    fn new() -> Waiting {
+        Waiting {
+            entries: [Entry::default(); QUEUE],
+            len: 0,
+            of_bank: [0; 64],
+            banks: 0,
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries[..self.len]
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
+        &mut self.entries[..self.len]
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.entries[self.len] = entry;
+        self.len += 1;
+        self.of_bank[usize::from(entry.bank)] += 1;
+        self.banks |= 1 << entry.bank;
+    }
+
+    /// The place of the oldest whose bank has room.
+    fn first(&self, full: u64) -> Option<usize> {
+        if self.banks & !full == 0 {
+            return None;
+        }
+        self.entries()
+            .iter()
+            .position(|entry| full >> entry.bank & 1 == 0)
+    }
+
+    fn remove(&mut self, place: usize) -> Entry {
+        let entry = self.entries[place];
+        self.entries.copy_within(place + 1..self.len, place);
+        self.len -= 1;
+        let of_bank = &mut self.of_bank[usize::from(entry.bank)];
+        *of_bank -= 1;
+        if *of_bank == 0 {
+            self.banks &= !(1 << entry.bank);
+        }
+        entry
+    }
+}
+
+/// How many of the bursts that wait have each remainder of their number: where
+/// none has, none is the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Remainders([u16; 256]);
+
+impl Remainders {
+    fn of(&mut self, local: u64) -> &mut u16 {
+        &mut self.0[local as usize % 256]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    pub(crate) fn add(&mut self, local: u64) {
+        *self.of(local) += 1;
+    }
+}
+
+/// A channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    pub(crate) layout: Layout,
+    two_commands: bool,
+    read_delay: u64,
+    refresh_interval: u64,
+    /// The first cycle that has not been simulated.
+    pub(crate) now: u64,
+    pub(crate) backlog: VecDeque<Run>,
+    pub(crate) reads: Waiting,
+    pub(crate) writes: Waiting,
+    /// Writes that are still to leave the write queue; negative while a read of
+    /// the same burst holds them up.
+    pub(crate) draining: i64,
+    pub(crate) banks: Banks,
+    /// Banks with work, and with a full queue.
+    busy: u64,
+    full: u64,
+    /// The bank that had the last turn.
+    pub(crate) turn: usize,
+    pub(crate) pending_reads: Remainders,
+    pub(crate) pending_writes: Remainders,
+    /// Next refresh that falls due, and its rank.
+    pub(crate) next_refresh: u64,
+    pub(crate) next_rank: usize,
+    /// Refreshes that are due, at ranks up to `next_rank`.
+    pub(crate) due: usize,
+    /// Number of the current batch, its reads that wait, and the cycle in which
+    /// the last of its bursts is done.
+    pub(crate) batch: u32,
+    outstanding: u64,
+    pub(crate) done: u64,
+    pub(crate) counts: DramCounts,
+}
+
+impl Channel {
+    pub(crate) fn new(parameters: &Parameters, layout: Layout) -> Channel {
+        let refresh_interval = parameters.refi / u64::from(parameters.ranks);
+        Channel {
+            layout,
+            two_commands: parameters.two_commands,
+            read_delay: parameters.read_latency + parameters.burst,
+            refresh_interval,
+            now: 0,
+            backlog: VecDeque::new(),
+            reads: Waiting::new(),
+            writes: Waiting::new(),
+            draining: 0,
+            banks: Banks::new(parameters),
+            busy: 0,
+            full: 0,
+            turn: 0,
+            pending_reads: Remainders([0; 256]),
+            pending_writes: Remainders([0; 256]),
+            next_refresh: refresh_interval,
+            next_rank: 0,
+            due: 0,
+            batch: 0,
+            outstanding: 0,
+            done: 0,
+            counts: DramCounts::default(),
+        }
+    }
+
+    /// Takes the bursts of a batch from cycle `at` on; the cycle in which the last
+    /// of them is done. Simulates until all have entered its queues.
+    pub(crate) fn serve(
+        &mut self,
+        at: u64,
+        runs: impl Iterator<Item = Run>,
+        mut leap: Option<&mut Leap>,
+    ) -> u64 {
+        self.idle_until(at);
+        self.batch = self.batch.wrapping_add(1);
+        self.outstanding = 0;
+        self.done = at;
+        self.backlog.extend(runs);
+        while !self.backlog.is_empty() {
+            self.cycle(self.next());
+            if let Some(leap) = &mut leap {
+                leap.after_cycle(self);
+            }
+        }
+        if self.outstanding == 0 {
+            return self.done;
+        }
+        // What comes next may be handed over before these are done.
+        let mut ahead = self.clone();
+        while ahead.outstanding > 0 {
+            ahead.cycle(ahead.next());
+        }
+        ahead.done
+    }
+
+    /// Simulates the cycles before `at`, in which no bursts come.
+    pub(crate) fn idle_until(&mut self, at: u64) {
+        loop {
+            self.skip_refreshes(at);
+            let next = self.next();
+            if next >= at {
+                break;
+            }
+            self.cycle(next);
+        }
+        self.now = self.now.max(at);
+    }
+
+    /// With no work and all rows closed a round of refreshes is like the next.
+    fn skip_refreshes(&mut self, at: u64) {
+        let idle = self.busy == 0
+            && self.reads.len == 0
+            && self.draining == 0
+            && !self.drain_begins()
+            && self.due == 0;
+        let round = self.refresh_interval * self.banks.ranks.len() as u64;
+        // The last rounds are simulated, so that what they delay is known.
+        let rounds = (at.saturating_sub(self.next_refresh) / round).saturating_sub(2);
+        if rounds > 0 && idle && self.banks.banks.iter().all(|bank| bank.open_row.is_none()) {
+            self.next_refresh += rounds * round;
+            self.counts.refreshes += rounds * self.banks.ranks.len() as u64;
+        }
+    }
+
+    /// The next cycle in which anything happens.
+    fn next(&self) -> u64 {
+        let moves = self.drain_begins()
+            || self.draining < 0
+            || self.queue().banks & !self.full != 0
+            || self.backlog.front().is_some_and(|run| self.has_room(run));
+        if moves {
+            return self.now;
+        }
+        let mut next = self.next_refresh;
+        if let Some(rank) = self.refreshing() {
+            next = next.min(self.banks.wants_refresh(rank, self.now).0);
+        }
+        let mut left = self.busy & !self.blocked();
+        while left != 0 {
+            let bank = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let (from, _) = self.banks.wants(bank, self.now);
+            if from <= self.now {
+                return self.now;
+            }
+            next = next.min(from);
+        }
+        next.max(self.now)
+    }
+
+    fn cycle(&mut self, cycle: u64) {
+        while let Some(run) = self.backlog.front_mut() {
+            let room = if run.write {
+                self.writes.len < QUEUE
+            } else {
+                self.reads.len < QUEUE
+            };
+            if !room {
+                break;
+            }
+            let (local, write) = (run.next, run.write);
+            run.next += 1;
+            if run.next == run.end {
+                self.backlog.pop_front();
+            }
+            self.enter(local, write, cycle);
+        }
+        if cycle == self.next_refresh {
+            self.due += 1;
+            self.next_refresh += self.refresh_interval;
+            self.next_rank = (self.next_rank + 1) % self.banks.ranks.len();
+        }
+        self.issue(cycle);
+        self.move_on();
+        self.now = cycle + 1;
+    }
+
+    fn has_room(&self, run: &Run) -> bool {
+        match run.write {
+            true => self.writes.len < QUEUE,
+            false => self.reads.len < QUEUE,
+        }
+    }
+
+    /// A burst enters its queue, or joins one that waits.
+    fn enter(&mut self, local: u64, write: bool, cycle: u64) {
+        let bank = self.layout.bank(local);
+        let rewritten = *self.pending_writes.of(local) > 0
+            && is_pending(&self.writes, &self.banks.banks[bank], local, true);
+        if write || rewritten {
+            self.done = self.done.max(cycle + 1);
+        }
+        if rewritten {
+            return;
+        }
+        let entry = Entry {
+            local,
+            row: self.layout.row(local),
+            batch: self.batch,
+            bank: bank as u8,
+            write,
+        };
+        if write {
+            self.pending_writes.add(local);
+            self.writes.push(entry);
+        } else if *self.pending_reads.of(local) > 0
+            && is_pending(&self.reads, &self.banks.banks[bank], local, false)
+        {
+            self.join(&entry);
+        } else {
+            self.outstanding += 1;
+            self.pending_reads.add(local);
+            self.reads.push(entry);
+        }
+    }
+
+    /// The read that waits for the same burst becomes this batch's.
+    fn join(&mut self, entry: &Entry) {
+        let queue = self.banks.banks[usize::from(entry.bank)].queue_mut();
+        let same = (self.reads.entries_mut().iter_mut())
+            .chain(queue)
+            .find(|other| other.local == entry.local && !other.write);
+        if let Some(same) = same
+            && same.batch != entry.batch
+        {
+            same.batch = entry.batch;
+            self.outstanding += 1;
+        }
+    }
+
+    /// The rank that is being refreshed.
+    fn refreshing(&self) -> Option<usize> {
+        let ranks = self.banks.ranks.len();
+        (self.due > 0).then(|| (self.next_rank + ranks * self.due - self.due) % ranks)
+    }
+
+    /// Banks that wait for a refresh.
+    fn blocked(&self) -> u64 {
+        self.refreshing().map_or(0, |rank| {
+            let banks = self.banks.of_rank(rank);
+            ((1 << banks.len()) - 1) << banks.start
+        })
+    }
+
+    fn issue(&mut self, cycle: u64) {
+        let column = match self.issue_refresh(cycle) {
+            true => false,
+            false => match self.take_turn(cycle) {
+                Some((bank, command)) => {
+                    self.issue_command(bank, command, cycle);
+                    matches!(command, Command::Column(_))
+                }
+                None => return,
+            },
+        };
+        // The second command passes the turn on even if it is of the same kind and
+        // so does not come: DRAMsim3 does so. Two column commands never may.
+        if self.two_commands
+            && let Some((bank, command)) = self.take_turn(cycle)
+            && matches!(command, Command::Column(_)) != column
+        {
+            self.issue_command(bank, command, cycle);
+        }
+    }
+
+    /// Whether a command for a refresh came.
+    fn issue_refresh(&mut self, cycle: u64) -> bool {
+        let Some(rank) = self.refreshing() else {
+            return false;
+        };
+        let (from, bank) = self.banks.wants_refresh(rank, cycle);
+        if from > cycle {
+            return false;
+        }
+        match bank {
+            Some(bank) => self.banks.precharge(bank, cycle, false),
+            None => {
+                self.banks.refresh(rank, cycle);
+                self.counts.refreshes += 1;
+                self.due -= 1;
+            }
+        }
+        true
+    }
+
+    /// The next bank, after the one that had the last turn, that may issue a
+    /// command.
+    fn take_turn(&mut self, cycle: u64) -> Option<(usize, Command)> {
+        let able = self.busy & !self.blocked();
+        let later = able & (u64::MAX << self.turn << 1);
+        for mut left in [later, able & !later] {
+            while left != 0 {
+                let bank = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let (from, command) = self.banks.wants(bank, cycle);
+                if from <= cycle {
+                    self.turn = bank;
+                    return Some((bank, command));
+                }
+            }
+        }
+        None
+    }
+
+    fn issue_command(&mut self, bank: usize, command: Command, cycle: u64) {
+        match command {
+            Command::Activate => {
+                self.banks.activate(bank, cycle);
+                self.counts.activates += 1;
+            }
+            Command::Precharge => self.banks.precharge(bank, cycle, true),
+            Command::Column(place) => {
+                let at = &mut self.banks.banks[bank];
+                match (at.hits, at.closed_for_another) {
+                    (1.., _) => self.counts.row_hits += 1,
+                    (0, false) => self.counts.row_misses += 1,
+                    (0, true) => self.counts.row_conflicts += 1,
+                }
+                self.counts.bursts += 1;
+                let entry = at.remove(place);
+                self.full &= !(1 << bank);
+                if at.queue().is_empty() {
+                    self.busy &= !(1 << bank);
+                }
+                self.banks.column(bank, entry.write, cycle);
+                if entry.write {
+                    *self.pending_writes.of(entry.local) -= 1;
+                } else {
+                    *self.pending_reads.of(entry.local) -= 1;
+                    if entry.batch == self.batch {
+                        self.outstanding -= 1;
+                        self.done = self.done.max(cycle + self.read_delay);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drain_begins(&self) -> bool {
+        self.draining == 0
+            && (self.writes.len >= QUEUE || self.writes.len > WORTH_DRAINING && self.busy == 0)
+    }
+
+    /// The queue that bursts leave.
+    fn queue(&self) -> &Waiting {
+        match self.draining > 0 {
+            true => &self.writes,
+            false => &self.reads,
+        }
+    }
+
+    /// One burst moves on to its bank.
+    fn move_on(&mut self) {
+        if self.drain_begins() {
+            self.draining = self.writes.len as i64;
+        }
+        let Some(place) = self.queue().first(self.full) else {
+            self.draining = self.draining.max(0);
+            return;
+        };
+        let entry = self.queue().entries[place];
+        let bank = usize::from(entry.bank);
+        if entry.write {
+            let read_first = *self.pending_reads.of(entry.local) > 0
+                && is_pending(&self.reads, &self.banks.banks[bank], entry.local, false);
+            if read_first {
+                self.draining = -1;
+                return;
+            }
+            self.draining -= 1;
+            self.writes.remove(place);
+        } else {
+            self.reads.remove(place);
+        }
+        let at = &mut self.banks.banks[bank];
+        at.push(entry);
+        self.busy |= 1 << bank;
+        if at.is_full() {
+            self.full |= 1 << bank;
+        }
+    }
+
+    /// Whether a refresh is due.
+    pub(crate) fn refresh_is_due(&self) -> bool {
+        self.due > 0
+    }
+}
+
+/// Whether a burst waits to be written, or read.
+fn is_pending(waiting: &Waiting, bank: &Bank, local: u64, write: bool) -> bool {
+    (waiting.entries().iter())
+        .chain(bank.queue())
+        .any(|entry| entry.local == local && entry.write == write)
+}
