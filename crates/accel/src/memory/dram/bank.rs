@@ -71,6 +71,8 @@ pub(crate) enum Command {
 /// A bank and its queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Bank {
+    pub(crate) group: usize,
+    pub(crate) rank: usize,
     pub(crate) ready: Ready,
     pub(crate) open_row: Option<u32>,
     /// Bursts of the open row so far, up to [`HIT_LIMIT`].
@@ -87,8 +89,10 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    pub(crate) fn new() -> Bank {
+    fn new(group: usize, rank: usize) -> Bank {
         Bank {
+            group,
+            rank,
             ready: Ready::default(),
             open_row: None,
             hits: 0,
@@ -119,10 +123,11 @@ impl Bank {
         self.choose();
     }
 
-    pub(crate) fn remove(&mut self, place: usize) -> Entry {
+    fn serve(&mut self, place: usize) -> Entry {
         let entry = self.entries[place];
         self.entries.copy_within(place + 1.., place);
         self.len -= 1;
+        self.hits = (self.hits + 1).min(HIT_LIMIT);
         self.choose();
         entry
     }
@@ -299,20 +304,16 @@ pub(crate) struct Banks {
 impl Banks {
     pub(crate) fn new(parameters: &Parameters) -> Banks {
         let groups = (parameters.ranks * parameters.bank_groups) as usize;
+        let banks = (0..parameters.all_banks()).map(|bank| {
+            let group = bank / parameters.banks as usize;
+            Bank::new(group, group / parameters.bank_groups as usize)
+        });
         Banks {
             delays: Delays::new(parameters),
-            banks: vec![Bank::new(); parameters.all_banks()],
+            banks: banks.collect(),
             groups: vec![Ready::default(); groups],
             ranks: vec![Rank::default(); parameters.ranks as usize],
         }
-    }
-
-    fn group_of(&self, bank: usize) -> usize {
-        bank / self.delays.parameters.banks as usize
-    }
-
-    pub(crate) fn rank_of(&self, bank: usize) -> usize {
-        self.group_of(bank) / self.delays.parameters.bank_groups as usize
     }
 
     /// The banks of a rank.
@@ -323,17 +324,18 @@ impl Banks {
 
     /// As [`Bank::wants`].
     pub(crate) fn wants(&self, bank: usize, cycle: u64) -> (u64, Command) {
+        let bank = &self.banks[bank];
         let scopes = Scopes {
-            group: &self.groups[self.group_of(bank)],
-            rank: &self.ranks[self.rank_of(bank)],
+            group: &self.groups[bank.group],
+            rank: &self.ranks[bank.rank],
         };
-        self.banks[bank].wants(&scopes, cycle)
+        bank.wants(&scopes, cycle)
     }
 
     pub(crate) fn activate(&mut self, bank: usize, cycle: u64) {
         let Delays { parameters: p, .. } = &self.delays;
-        let (group, rank) = (self.group_of(bank), self.rank_of(bank));
         let at = &mut self.banks[bank];
+        let (group, rank) = (at.group, at.rank);
         at.open_row = at.queue().first().map(|head| head.row);
         at.hits = 0;
         raise(
@@ -351,8 +353,8 @@ impl Banks {
 
     pub(crate) fn precharge(&mut self, bank: usize, cycle: u64, for_another: bool) {
         let Delays { parameters: p, .. } = &self.delays;
-        let rank = self.rank_of(bank);
         let at = &mut self.banks[bank];
+        let rank = at.rank;
         at.open_row = None;
         at.closed_for_another = for_another;
         raise(&mut at.ready.activate, cycle + p.rp);
@@ -366,12 +368,13 @@ impl Banks {
         raise(&mut self.ranks[rank].ready.refresh, end);
     }
 
-    pub(crate) fn column(&mut self, bank: usize, write: bool, cycle: u64) {
+    /// The read or write at a place of a bank's queue; the burst.
+    pub(crate) fn column(&mut self, bank: usize, place: usize, cycle: u64) -> Entry {
         let delays = &self.delays;
-        let (group, own_rank) = (self.group_of(bank), self.rank_of(bank));
         let at = &mut self.banks[bank];
-        at.hits = (at.hits + 1).min(HIT_LIMIT);
-        at.choose();
+        let (group, own_rank) = (at.group, at.rank);
+        let entry = at.serve(place);
+        let write = entry.write;
         let (to_read, to_write, to_precharge) = match write {
             false => (
                 delays.read_to_read,
@@ -408,6 +411,7 @@ impl Banks {
             raise(&mut rank.ready.read, cycle + read);
             raise(&mut rank.ready.write, cycle + write);
         }
+        entry
     }
 
     /// Of the rank that is to be refreshed: the first bank to close, the cycle

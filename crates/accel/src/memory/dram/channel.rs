@@ -22,8 +22,8 @@ use std::collections::VecDeque;
 use super::DramCounts;
 use super::bank::{Bank, Banks, Command, Entry};
 use super::device::Parameters;
-use super::leap::Leap;
 use super::mapping::Layout;
+use super::segments::Segments;
 
 /// Bursts of the read and of the write queue (`trans_queue_size`).
 const QUEUE: usize = 32;
@@ -135,6 +135,8 @@ pub(crate) struct Channel {
     /// Banks with work, and with a full queue.
     busy: u64,
     full: u64,
+    /// No bank may issue a command before this cycle; 0 where that is not known.
+    ready_from: u64,
     /// The bank that had the last turn.
     pub(crate) turn: usize,
     pub(crate) pending_reads: Remainders,
@@ -168,6 +170,7 @@ impl Channel {
             banks: Banks::new(parameters),
             busy: 0,
             full: 0,
+            ready_from: 0,
             turn: 0,
             pending_reads: Remainders([0; 256]),
             pending_writes: Remainders([0; 256]),
@@ -187,17 +190,21 @@ impl Channel {
         &mut self,
         at: u64,
         runs: impl Iterator<Item = Run>,
-        mut leap: Option<&mut Leap>,
+        mut segments: Option<&mut Segments>,
     ) -> u64 {
         self.idle_until(at);
         self.batch = self.batch.wrapping_add(1);
         self.outstanding = 0;
         self.done = at;
         self.backlog.extend(runs);
+        if let Some(segments) = &mut segments {
+            segments.begin_batch();
+        }
         while !self.backlog.is_empty() {
-            self.cycle(self.next());
-            if let Some(leap) = &mut leap {
-                leap.after_cycle(self);
+            let next = self.next();
+            self.cycle(next);
+            if let Some(segments) = &mut segments {
+                segments.after_cycle(self);
             }
         }
         if self.outstanding == 0 {
@@ -206,7 +213,8 @@ impl Channel {
         // What comes next may be handed over before these are done.
         let mut ahead = self.clone();
         while ahead.outstanding > 0 {
-            ahead.cycle(ahead.next());
+            let next = ahead.next();
+            ahead.cycle(next);
         }
         ahead.done
     }
@@ -241,7 +249,7 @@ impl Channel {
     }
 
     /// The next cycle in which anything happens.
-    fn next(&self) -> u64 {
+    fn next(&mut self) -> u64 {
         let moves = self.drain_begins()
             || self.draining < 0
             || self.queue().banks & !self.full != 0
@@ -253,17 +261,17 @@ impl Channel {
         if let Some(rank) = self.refreshing() {
             next = next.min(self.banks.wants_refresh(rank, self.now).0);
         }
-        let mut left = self.busy & !self.blocked();
-        while left != 0 {
-            let bank = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let (from, _) = self.banks.wants(bank, self.now);
-            if from <= self.now {
-                return self.now;
+        if self.ready_from == 0 {
+            self.ready_from = u64::MAX;
+            let mut left = self.busy & !self.blocked();
+            while left != 0 {
+                let bank = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let (from, _) = self.banks.wants(bank, self.now);
+                self.ready_from = self.ready_from.min(from);
             }
-            next = next.min(from);
         }
-        next.max(self.now)
+        next.min(self.ready_from).max(self.now)
     }
 
     fn cycle(&mut self, cycle: u64) {
@@ -285,11 +293,12 @@ impl Channel {
         }
         if cycle == self.next_refresh {
             self.due += 1;
+            self.ready_from = 0;
             self.next_refresh += self.refresh_interval;
             self.next_rank = (self.next_rank + 1) % self.banks.ranks.len();
         }
         self.issue(cycle);
-        self.move_on();
+        self.move_on(cycle);
         self.now = cycle + 1;
     }
 
@@ -396,6 +405,7 @@ impl Channel {
                 self.banks.refresh(rank, cycle);
                 self.counts.refreshes += 1;
                 self.due -= 1;
+                self.ready_from = 0;
             }
         }
         true
@@ -404,6 +414,10 @@ impl Channel {
     /// The next bank, after the one that had the last turn, that may issue a
     /// command.
     fn take_turn(&mut self, cycle: u64) -> Option<(usize, Command)> {
+        if self.ready_from > cycle {
+            return None;
+        }
+        let mut ready_from = u64::MAX;
         let able = self.busy & !self.blocked();
         let later = able & (u64::MAX << self.turn << 1);
         for mut left in [later, able & !later] {
@@ -413,10 +427,13 @@ impl Channel {
                 let (from, command) = self.banks.wants(bank, cycle);
                 if from <= cycle {
                     self.turn = bank;
+                    self.ready_from = 0;
                     return Some((bank, command));
                 }
+                ready_from = ready_from.min(from);
             }
         }
+        self.ready_from = ready_from;
         None
     }
 
@@ -428,19 +445,18 @@ impl Channel {
             }
             Command::Precharge => self.banks.precharge(bank, cycle, true),
             Command::Column(place) => {
-                let at = &mut self.banks.banks[bank];
+                let at = &self.banks.banks[bank];
                 match (at.hits, at.closed_for_another) {
                     (1.., _) => self.counts.row_hits += 1,
                     (0, false) => self.counts.row_misses += 1,
                     (0, true) => self.counts.row_conflicts += 1,
                 }
                 self.counts.bursts += 1;
-                let entry = at.remove(place);
+                let entry = self.banks.column(bank, place, cycle);
                 self.full &= !(1 << bank);
-                if at.queue().is_empty() {
+                if self.banks.banks[bank].queue().is_empty() {
                     self.busy &= !(1 << bank);
                 }
-                self.banks.column(bank, entry.write, cycle);
                 if entry.write {
                     *self.pending_writes.of(entry.local) -= 1;
                 } else {
@@ -468,7 +484,7 @@ impl Channel {
     }
 
     /// One burst moves on to its bank.
-    fn move_on(&mut self) {
+    fn move_on(&mut self, cycle: u64) {
         if self.drain_begins() {
             self.draining = self.writes.len as i64;
         }
@@ -496,11 +512,39 @@ impl Channel {
         if at.is_full() {
             self.full |= 1 << bank;
         }
+        if self.ready_from > 0 {
+            self.ready_from = self.ready_from.min(self.banks.wants(bank, cycle).0);
+        }
     }
 
-    /// Whether a refresh is due.
-    pub(crate) fn refresh_is_due(&self) -> bool {
-        self.due > 0
+    /// What it remembers, without the bursts that have not entered it.
+    pub(crate) fn without_backlog(&self) -> Channel {
+        Channel {
+            backlog: VecDeque::new(),
+            banks: self.banks.clone(),
+            reads: self.reads.clone(),
+            writes: self.writes.clone(),
+            pending_reads: self.pending_reads.clone(),
+            pending_writes: self.pending_writes.clone(),
+            ..*self
+        }
+    }
+
+    /// Takes over banks and queues of another, but where it reads its own writes.
+    pub(crate) fn take_queues(&mut self, other: &Channel, write: bool) {
+        self.banks.clone_from(&other.banks);
+        self.reads.clone_from(&other.reads);
+        if write {
+            self.writes.clone_from(&other.writes);
+        }
+        self.draining = other.draining;
+        self.busy = other.busy;
+        self.full = other.full;
+        self.ready_from = 0;
+        self.turn = other.turn;
+        self.next_rank = other.next_rank;
+        self.due = other.due;
+        self.outstanding = other.outstanding;
     }
 }
 

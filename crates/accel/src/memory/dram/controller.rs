@@ -2,8 +2,8 @@
 
 use super::channel::{Channel, Run};
 use super::device::Parameters;
-use super::leap::Leap;
 use super::mapping::Layout;
+use super::segments::Segments;
 
 /// Consecutive bytes that are read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +42,11 @@ pub struct DramCounts {
 }
 
 impl DramCounts {
-    /// Adds `times` times what was added since `earlier`.
-    pub(crate) fn repeat(&mut self, earlier: &DramCounts, times: u64) {
-        for (now, then) in self.each_mut().into_iter().zip(earlier.each()) {
-            *now += times * (*now - then);
+    /// Adds what came between two counts of another channel.
+    pub(crate) fn add_since(&mut self, before: &DramCounts, after: &DramCounts) {
+        let gained = before.each().into_iter().zip(after.each());
+        for (own, (before, after)) in self.each_mut().into_iter().zip(gained) {
+            *own += after - before;
         }
     }
 
@@ -96,8 +97,8 @@ enum Memory {
         parameters: Box<Parameters>,
         layout: Layout,
         channels: Vec<Channel>,
-        /// One for each channel; none if all is served burst by burst.
-        leaps: Vec<Leap>,
+        /// None if all is served burst by burst.
+        segments: Option<Box<Segments>>,
     },
 }
 
@@ -122,7 +123,7 @@ impl Controller {
             parameters: Box::new(parameters),
             layout,
             channels: vec![channel; channels as usize],
-            leaps: vec![Leap::default(); channels as usize],
+            segments: Some(Box::default()),
         })
     }
 
@@ -137,8 +138,8 @@ impl Controller {
     /// The same, but it serves burst by burst and never adds what repeats at once:
     /// slower, and the reference that the fast path is tested against.
     pub fn burst_by_burst(mut self) -> Controller {
-        if let Memory::Channels { leaps, .. } = &mut self.memory {
-            leaps.clear();
+        if let Memory::Channels { segments, .. } = &mut self.memory {
+            *segments = None;
         }
         self
     }
@@ -180,7 +181,7 @@ impl Controller {
                 parameters,
                 layout,
                 channels,
-                leaps,
+                segments,
             } => {
                 let from = (at as f64 / *ratio).ceil() as u64;
                 let bursts = |request: &Request| {
@@ -200,7 +201,7 @@ impl Controller {
                         .filter(|run| run.next < run.end)
                         .peekable();
                     if runs.peek().is_some() {
-                        done = done.max(Some(channel.serve(from, runs, leaps.get_mut(index))));
+                        done = done.max(Some(channel.serve(from, runs, segments.as_deref_mut())));
                     }
                 }
                 done.map_or(at, |done| (done as f64 * *ratio).ceil() as u64)

@@ -74,7 +74,7 @@ pub(crate) struct Layout {
     group: Bits,
     bank: Bits,
     row: Bits,
-    pub(crate) column: Bits,
+    column: Bits,
     groups_of_rank: u64,
     banks_of_group: u64,
 }
@@ -148,18 +148,9 @@ impl Layout {
         self.row.of(local) as u32
     }
 
-    /// Local numbers of one block: as far as only columns, and fields below
-    /// them, differ. One burst where rows lie below columns.
-    pub(crate) fn block(&self) -> u64 {
-        match self.row.low < self.column.low {
-            true => 1,
-            false => 1 << (self.column.low + self.column.width),
-        }
-    }
-
-    /// Local numbers after which a block comes to the same bank again.
-    pub(crate) fn lanes(&self) -> u64 {
-        1 << self.column.low
+    /// The bits of a local number that are its row.
+    pub(crate) fn row_bits(&self) -> Bits {
+        self.row
     }
 }
 

@@ -3,15 +3,15 @@
 //!
 //! Reading order: [`Device`] (sizes and timing), [`Mapping`] (which address lies
 //! where), `channel` (the rules by which bursts are served, DRAMsim3's), `bank`
-//! (when a command may come), `leap` (the fast path), [`Controller`] (what the chip
+//! (when a command may come), `segments` (the fast path), [`Controller`] (what the chip
 //! talks to).
 
 mod bank;
 mod channel;
 mod controller;
 mod device;
-mod leap;
 mod mapping;
+mod segments;
 
 pub use controller::{Controller, DramCounts, Request};
 pub use device::Device;
