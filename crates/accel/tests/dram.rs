@@ -1,6 +1,10 @@
-//! Does the DRAM model's fast path do what serving burst by burst does, and does a
-//! machine file say what memory it is?
+//! Does the DRAM model take the cycles that DRAMsim3 takes, does its fast path do
+//! what serving burst by burst does, and does a machine file say what memory it is?
 
+#[path = "setup/dram_traffic.rs"]
+mod dram_traffic;
+
+use dtatrans_accel::Machine;
 use dtatrans_accel::memory::{Device, Dram, Mapping, Request};
 use proptest::prelude::*;
 
@@ -62,5 +66,126 @@ proptest! {
             prop_assert_eq!(fast.serve(handed, batch), done);
             prop_assert_eq!(fast.counts(), plain.counts());
         }
+    }
+}
+
+#[test]
+fn every_row_of_dramsim3s_table() {
+    let rows = include_str!("data/dramsim3_cycles.csv")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .skip(1);
+    let mut checked = 0;
+    for row in rows {
+        let fields: Vec<&str> = row.splitn(4, ',').collect();
+        let device = DEVICES
+            .into_iter()
+            .find(|device| device.name() == fields[0]);
+        let channels: usize = fields[1].parse().unwrap();
+        let mapping = Mapping::try_from(fields[2].to_owned()).unwrap();
+        let (pattern, cycles) = fields[3].rsplit_once(',').unwrap();
+        let requests = dram_traffic::requests(pattern.trim_matches('"'), channels);
+        let dram = Dram::device(device.unwrap(), channels as u32, Some(mapping));
+        // In cycles of the device.
+        let clock_ghz = match device.unwrap() {
+            Device::Hbm2 => 1.0,
+            _ => 1.0 / 0.83,
+        };
+        let done = dram.controller(clock_ghz).serve(0, &requests);
+        assert_eq!(done, cycles.parse::<u64>().unwrap(), "{row}");
+        checked += 1;
+    }
+    assert_eq!(
+        checked,
+        dram_traffic::MEMORIES.len() * dram_traffic::PATTERNS.len()
+    );
+}
+
+#[test]
+fn a_long_read_stream_of_two_hbm2_channels_reaches_nine_tenths_of_64_gbps() {
+    let dram = Dram::device(Device::Hbm2, 2, None);
+    assert_eq!(dram.peak_gbps(), 64.0);
+    let mut controller = dram.controller(1.0);
+    let bytes = 256 << 20;
+    let stream = Request {
+        address: 0,
+        bytes,
+        write: false,
+    };
+    let cycles = controller.serve(0, &[stream]);
+    let share = bytes as f64 / cycles as f64 / 64.0;
+    assert!((0.90..0.94).contains(&share), "{share}");
+    let counts = controller.counts();
+    assert_eq!((counts.read_bytes, counts.bursts), (bytes, bytes / 64));
+    assert_eq!(
+        counts.row_hits + counts.row_misses + counts.row_conflicts,
+        counts.bursts
+    );
+    // One refresh of each channel in 3900 cycles.
+    assert!(counts.refreshes.abs_diff(2 * cycles / 3900) <= 2);
+    assert_eq!(counts.bus_cycles, 2 * counts.bursts);
+}
+
+#[test]
+fn an_ideal_memory_is_a_bandwidth() {
+    let dram = Dram::ideal(64.0);
+    let mut controller = dram.controller(1.0);
+    let read = |bytes| Request {
+        address: 0,
+        bytes,
+        write: false,
+    };
+    assert_eq!(controller.serve(10, &[read(640)]), 20);
+    // Parts of a cycle are not lost between batches, nor rounded up twice.
+    assert_eq!(controller.serve(12, &[read(32)]), 21);
+    assert_eq!(controller.serve(12, &[read(32)]), 21);
+    assert_eq!(controller.serve(100, &[read(64), read(64)]), 102);
+    assert_eq!(controller.counts().read_bytes, 832);
+    assert_eq!(dram.cycles(65, 1.0), 2);
+}
+
+/// A machine with another table `[dram]`.
+fn machine(table: &str) -> Result<Machine, String> {
+    let text = Machine::builtin_toml("vssa-512").unwrap();
+    let start = text.find("bandwidth_gbps").unwrap();
+    let end = start + text[start..].find('\n').unwrap();
+    let text = format!("{}{table}{}", &text[..start], &text[end..]);
+    Machine::from_toml(&text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_machine_file_names_its_memory() {
+    for table in [
+        "bandwidth_gbps = 64",
+        "device = \"hbm2\"\nchannels = 2",
+        "device = \"ddr4-2400\"\nchannels = 1\nmapping = \"rochrababgco\"",
+        "device = \"lpddr4-2400\"\nchannels = 4",
+    ] {
+        machine(table).expect(table);
+    }
+    for (table, part) in [
+        ("", "dram = neither"),
+        ("device = \"hbm2\"", "dram.channels = none"),
+        ("channels = 2", "dram = neither"),
+        ("device = \"hbm2\"\nchannels = 3", "dram.channels = 3"),
+        ("device = \"hbm2\"\nchannels = 128", "dram.channels = 128"),
+        ("device = \"hbm3\"\nchannels = 2", "hbm3"),
+        ("device = \"hbm2\"\nchanels = 2", "did you mean `channels`?"),
+        (
+            "device = \"hbm2\"\nchannels = 2\nbandwidth_gbps = 64.0",
+            "dram.device = hbm2",
+        ),
+        ("bandwidth_gbps = 64.0\nchannels = 2", "dram.channels = 2"),
+        (
+            "bandwidth_gbps = 64.0\nmapping = \"rorabgbachco\"",
+            "dram.mapping",
+        ),
+        (
+            "device = \"hbm2\"\nchannels = 2\nmapping = \"rorabgbaco\"",
+            "rorabgbaco",
+        ),
+    ] {
+        let error = machine(table).expect_err(table);
+        assert!(error.contains(part), "{table}: {error}");
     }
 }

@@ -200,8 +200,14 @@ impl Channel {
         if let Some(segments) = &mut segments {
             segments.begin_batch();
         }
-        while !self.backlog.is_empty() {
+        loop {
             let next = self.next();
+            self.enter_all(next);
+            self.now = next;
+            if self.backlog.is_empty() {
+                // The rest of the cycle waits: the next batch may enter in it too.
+                break;
+            }
             self.cycle(next);
             if let Some(segments) = &mut segments {
                 segments.after_cycle(self);
@@ -217,6 +223,17 @@ impl Channel {
             ahead.cycle(next);
         }
         ahead.done
+    }
+
+    /// What it will have counted if nothing more comes and all has been done that is
+    /// done then: writes that are too few to be drained keep waiting.
+    pub(crate) fn final_counts(&self) -> DramCounts {
+        let mut ahead = self.clone();
+        while ahead.busy != 0 || ahead.reads.len > 0 || ahead.draining > 0 || ahead.drain_begins() {
+            let next = ahead.next();
+            ahead.cycle(next);
+        }
+        ahead.counts
     }
 
     /// Simulates the cycles before `at`, in which no bursts come.
@@ -274,23 +291,21 @@ impl Channel {
         next.min(self.ready_from).max(self.now)
     }
 
-    fn cycle(&mut self, cycle: u64) {
-        while let Some(run) = self.backlog.front_mut() {
-            let room = if run.write {
-                self.writes.len < QUEUE
-            } else {
-                self.reads.len < QUEUE
-            };
-            if !room {
-                break;
+    /// Bursts enter as long as there is room.
+    fn enter_all(&mut self, cycle: u64) {
+        while let Some(&run) = self.backlog.front()
+            && self.has_room(&run)
+        {
+            match run.next + 1 == run.end {
+                true => drop(self.backlog.pop_front()),
+                false => self.backlog[0].next += 1,
             }
-            let (local, write) = (run.next, run.write);
-            run.next += 1;
-            if run.next == run.end {
-                self.backlog.pop_front();
-            }
-            self.enter(local, write, cycle);
+            self.enter(run.next, run.write, cycle);
         }
+    }
+
+    fn cycle(&mut self, cycle: u64) {
+        self.enter_all(cycle);
         if cycle == self.next_refresh {
             self.due += 1;
             self.ready_from = 0;

@@ -209,8 +209,9 @@ impl Controller {
         }
     }
 
-    /// What was done so far, including what is on its way when the last batch has
-    /// been handed over entirely.
+    /// What was done so far, and what is still to be done of what was handed over:
+    /// reads that wait are counted. So are writes, but for up to 8 a channel that wait
+    /// for others before they are worth a turn of the bus.
     pub fn counts(&self) -> DramCounts {
         let mut counts = self.counts;
         if let Memory::Channels {
@@ -220,7 +221,7 @@ impl Controller {
         } = &self.memory
         {
             for channel in channels {
-                counts.add(&channel.counts);
+                counts.add(&channel.final_counts());
             }
             counts.bus_cycles = counts.bursts * parameters.burst;
         }
