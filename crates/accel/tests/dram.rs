@@ -45,7 +45,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_fast_path_is_exact(
         device in prop::sample::select(DEVICES.to_vec()),

@@ -20,13 +20,11 @@
 use std::collections::VecDeque;
 
 use super::DramCounts;
-use super::bank::{Bank, Banks, Command, Entry};
+use super::bank::{Banks, Command, Entry};
 use super::device::Parameters;
 use super::mapping::Layout;
 use super::segments::Segments;
-
-/// Bursts of the read and of the write queue (`trans_queue_size`).
-const QUEUE: usize = 32;
+use super::waiting::{QUEUE, Remainders, Waiting, is_pending};
 
 /// The write queue is drained from here on if there is nothing else to do.
 const WORTH_DRAINING: usize = 8;
@@ -37,83 +35,6 @@ pub(crate) struct Run {
     pub(crate) next: u64,
     pub(crate) end: u64,
     pub(crate) write: bool,
-}
-
-/// Bursts that have not reached their banks, oldest first.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    entries: [Entry; QUEUE],
-    len: usize,
-    of_bank: [u8; 64],
-    /// Banks that an entry waits for.
-    banks: u64,
-}
-
-impl Waiting {
-    fn new() -> Waiting {
-        Waiting {
-            entries: [Entry::default(); QUEUE],
-            len: 0,
-            of_bank: [0; 64],
-            banks: 0,
-        }
-    }
-
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries[..self.len]
-    }
-
-    pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
-        &mut self.entries[..self.len]
-    }
-
-    fn push(&mut self, entry: Entry) {
-        self.entries[self.len] = entry;
-        self.len += 1;
-        self.of_bank[usize::from(entry.bank)] += 1;
-        self.banks |= 1 << entry.bank;
-    }
-
-    /// The place of the oldest whose bank has room.
-    fn first(&self, full: u64) -> Option<usize> {
-        if self.banks & !full == 0 {
-            return None;
-        }
-        self.entries()
-            .iter()
-            .position(|entry| full >> entry.bank & 1 == 0)
-    }
-
-    fn remove(&mut self, place: usize) -> Entry {
-        let entry = self.entries[place];
-        self.entries.copy_within(place + 1..self.len, place);
-        self.len -= 1;
-        let of_bank = &mut self.of_bank[usize::from(entry.bank)];
-        *of_bank -= 1;
-        if *of_bank == 0 {
-            self.banks &= !(1 << entry.bank);
-        }
-        entry
-    }
-}
-
-/// How many of the bursts that wait have each remainder of their number: where
-/// none has, none is the same.
-#[derive(Clone, Debug)]
-pub(crate) struct Remainders([u16; 256]);
-
-impl Remainders {
-    fn of(&mut self, local: u64) -> &mut u16 {
-        &mut self.0[local as usize % 256]
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.fill(0);
-    }
-
-    pub(crate) fn add(&mut self, local: u64) {
-        *self.of(local) += 1;
-    }
 }
 
 /// A channel.
@@ -172,8 +93,8 @@ impl Channel {
             full: 0,
             ready_from: 0,
             turn: 0,
-            pending_reads: Remainders([0; 256]),
-            pending_writes: Remainders([0; 256]),
+            pending_reads: Remainders::new(),
+            pending_writes: Remainders::new(),
             next_refresh: refresh_interval,
             next_rank: 0,
             due: 0,
@@ -507,7 +428,7 @@ impl Channel {
             self.draining = self.draining.max(0);
             return;
         };
-        let entry = self.queue().entries[place];
+        let entry = self.queue().entries()[place];
         let bank = usize::from(entry.bank);
         if entry.write {
             let read_first = *self.pending_reads.of(entry.local) > 0
@@ -561,11 +482,4 @@ impl Channel {
         self.due = other.due;
         self.outstanding = other.outstanding;
     }
-}
-
-/// Whether a burst waits to be written, or read.
-fn is_pending(waiting: &Waiting, bank: &Bank, local: u64, write: bool) -> bool {
-    (waiting.entries().iter())
-        .chain(bank.queue())
-        .any(|entry| entry.local == local && entry.write == write)
 }

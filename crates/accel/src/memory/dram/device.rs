@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::mapping::{Field, Mapping};
 
-/// A kind of DRAM. Numbers are those that DRAMsim3 1.0 computes with when it
-/// reads the file of its folder `configs` that is named at each; it takes them
-/// from JESD79-4 (DDR4), JESD209-4 (LPDDR4) and JESD235A (HBM2) and their vendors'
-/// data sheets.
+/// A kind of DRAM. All numbers are those that DRAMsim3 (MIT, as in the crate
+/// `dramsim3` 0.2.2) computes with when it reads the file of its folder `configs`
+/// that is named at each. Their names are those of the standards: JESD79-4 (DDR4),
+/// JESD209-4 (LPDDR4), JESD235 (HBM).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Device {
     /// `HBM2_8Gb_x128.ini`: a channel of 128 bits, 32 GB/s.

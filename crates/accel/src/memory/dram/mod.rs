@@ -12,6 +12,7 @@ mod controller;
 mod device;
 mod mapping;
 mod segments;
+mod waiting;
 
 pub use controller::{Controller, DramCounts, Request};
 pub use device::Device;
