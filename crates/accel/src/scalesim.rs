@@ -60,7 +60,9 @@ pub fn reports(recording: &Recording) -> [(&'static str, String); 3] {
             .filter_map(|unit| Some(extents.get(unit)?.start))
             .min()
             .unwrap_or(0);
-        let end = extents.get(&Unit::Array).map_or(begin, |extent| extent.stop);
+        let end = extents
+            .get(&Unit::Array)
+            .map_or(begin, |extent| extent.stop);
         let _ = writeln!(
             compute,
             "{id}, {}, {}, {stalls}, {}, {}, {},",
@@ -70,7 +72,10 @@ pub fn reports(recording: &Recording) -> [(&'static str, String); 3] {
             per_cent(causes.active, causes.active + causes.tail),
             per_cent(causes.active, causes.total() - waits),
         );
-        let results = (product.copies * product.m * product.n, product.dram_write_bytes);
+        let results = (
+            product.copies * product.m * product.n,
+            product.dram_write_bytes,
+        );
         let moved = [
             product.sram_read_bytes[0],
             product.sram_read_bytes[1],
@@ -81,7 +86,11 @@ pub fn reports(recording: &Recording) -> [(&'static str, String); 3] {
         ];
         let _ = write!(bandwidth, "{id}, ");
         for bytes in moved {
-            let _ = write!(bandwidth, "{}, ", bytes as f64 / product.cycles.max(1) as f64);
+            let _ = write!(
+                bandwidth,
+                "{}, ",
+                bytes as f64 / product.cycles.max(1) as f64
+            );
         }
         bandwidth.truncate(bandwidth.trim_end().len());
         bandwidth.push('\n');

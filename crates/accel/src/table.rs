@@ -41,8 +41,14 @@ pub fn csv(reports: &[RunReport]) -> String {
         let scopes = [
             ("attention", Some(&report.attention)),
             ("encoder", report.encoder.as_ref()),
-            ("decoding attention", decoding.map(|decoding| &decoding.attention)),
-            ("decoding", decoding.and_then(|decoding| decoding.encoder.as_ref())),
+            (
+                "decoding attention",
+                decoding.map(|decoding| &decoding.attention),
+            ),
+            (
+                "decoding",
+                decoding.and_then(|decoding| decoding.encoder.as_ref()),
+            ),
         ];
         for (name, scope) in scopes {
             if let Some(scope) = scope {

@@ -94,7 +94,9 @@ pub(crate) enum Command {
     /// Simulate accelerators on a trace
     #[command(after_help = "Examples:\n  \
         dtatrans simulate reviews.jsonl\n  \
-        dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json")]
+        dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json\n  \
+        dtatrans simulate reviews.jsonl --machine vssa-512 --set array.rows=16 --csv table.csv\n  \
+        dtatrans simulate reviews.jsonl --machine vssa-512 --perfetto layer3.json --layer 3")]
     Simulate(SimulateArguments),
 
     /// Search for the plan that costs least within a loss, all layers' ratios together
@@ -535,4 +537,26 @@ pub(crate) struct SimulateArguments {
     /// A change to the machines' files, such as `array.rows=64`; may be given several times
     #[arg(long, value_name = "KEY=VALUE", requires = "machine")]
     pub(crate) set: Vec<Setting>,
+
+    /// Write a table of comma-separated values: a row for each machine, scope, layer and operation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+
+    /// Write when each unit of the machine did what, as a trace for ui.perfetto.dev or
+    /// chrome://tracing; of one input on one machine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
+
+    /// The layer that --perfetto shows, from 0 [default: all]
+    #[arg(long, value_name = "N", requires = "perfetto")]
+    pub(crate) layer: Option<usize>,
+
+    /// Write COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv and DETAILED_ACCESS_REPORT.csv with
+    /// SCALE-Sim's columns into a folder; of one input on one machine
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) scalesim: Option<PathBuf>,
+
+    /// The id of the input that --perfetto and --scalesim show [default: the first one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) input: Option<String>,
 }

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use anyhow::{Context, Result, bail};
+use clap::error::ErrorKind;
+use dtatrans_accel::recording::Recording;
 use dtatrans_accel::{Machine, RunReport, ScopeReport};
 use dtatrans_precision::trace::Reader;
 use serde::Serialize;
 
 use crate::args::SimulateArguments;
 use crate::machines::Sums;
+use crate::task::wrong_usage;
 use crate::{console, machines, output};
 
 #[derive(Serialize)]
@@ -43,14 +46,42 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     let mut reader = Reader::new(BufReader::new(bar.wrap_read(from))).with_context(what)?;
     let header = reader.header().clone();
     let mut sums = Sums::new(&machines);
+    let wants = arguments.perfetto.is_some() || arguments.scalesim.is_some();
+    if wants && machines.len() != 1 {
+        let option = if arguments.perfetto.is_some() {
+            "--perfetto"
+        } else {
+            "--scalesim"
+        };
+        let message = format!("{option} shows one machine: name it with --machine");
+        wrong_usage("simulate", ErrorKind::ArgumentConflict, message);
+    }
+    let mut recording = None;
     while let Some(input) = reader.read().with_context(what)? {
         sums.add(&header, &input)?;
+        let named = arguments.input.as_ref().is_none_or(|id| *id == input.id);
+        if wants && named && recording.is_none() {
+            recording = Some(machines[0].record(&header, &input)?);
+        }
     }
     bar.finish_and_clear();
+    if let Some(id) = &arguments.input
+        && wants
+        && recording.is_none()
+    {
+        bail!("{}: has no input `{id}`", file.display());
+    }
     let reports = sums.finish();
     let Some(first) = reports.first() else {
         bail!("{}: has a header but no inputs", file.display());
     };
+    if let Some(recording) = &recording {
+        record(arguments, recording)?;
+    }
+    if let Some(csv) = &arguments.csv {
+        let table = dtatrans_accel::table::csv(&reports);
+        output::write_file(csv, |out| Ok(out.write_all(table.as_bytes())?))?;
+    }
     let simulation = Simulation {
         model: header.model.name.clone(),
         plan: header.plan.name.clone(),
@@ -62,6 +93,32 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
         return output::print_json(&simulation);
     }
     print(&simulation, header.model.causal)
+}
+
+/// Writes what was asked for of one run over time.
+fn record(arguments: &SimulateArguments, recording: &Recording) -> Result<()> {
+    if let Some(file) = &arguments.perfetto {
+        let layers = match arguments.layer {
+            Some(layer) if layer >= recording.layers() => bail!(
+                "--layer {layer}: the model has layers 0 to {}",
+                recording.layers().saturating_sub(1)
+            ),
+            Some(layer) => layer..layer + 1,
+            None => 0..recording.layers(),
+        };
+        let trace = recording.trace_events(layers);
+        output::write_file(file, |out| Ok(out.write_all(trace.as_bytes())?))?;
+    }
+    if let Some(folder) = &arguments.scalesim {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("--scalesim {}", folder.display()))?;
+        for (name, report) in dtatrans_accel::scalesim::reports(recording) {
+            output::write_file(&folder.join(name), |out| {
+                Ok(out.write_all(report.as_bytes())?)
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn print(simulation: &Simulation, decodes: bool) -> Result<()> {

@@ -22,7 +22,6 @@ use serde::Deserialize;
 
 use self::mapping::Layout;
 use crate::AccelError;
-use crate::energy::{Action, Actions, Part};
 use crate::machine::check;
 
 /// The table `[dram]` of a machine file: `bandwidth_gbps` alone is an ideal memory,
@@ -118,42 +117,3 @@ impl Dram {
 }
 
 const CHANNELS: &str = "a power of two from 1 to 64";
-
-/// Bytes between DRAM and chip.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes read.
-    pub read_bytes: u64,
-    /// Bytes written.
-    pub write_bytes: u64,
-    /// Bytes of the operands that lie in DRAM, each once: the least that must
-    /// be read.
-    pub unique_read_bytes: u64,
-}
-
-impl Traffic {
-    /// Bytes in both directions.
-    pub fn bytes(&self) -> u64 {
-        self.read_bytes + self.write_bytes
-    }
-
-    /// Adds another's.
-    pub fn add(&mut self, other: &Traffic) {
-        self.read_bytes += other.read_bytes;
-        self.write_bytes += other.write_bytes;
-        self.unique_read_bytes += other.unique_read_bytes;
-    }
-
-    /// Counts the DRAM's energy.
-    pub(crate) fn count(&self, actions: &mut Actions) {
-        actions.count(Part::Dram, Action::DramBit, 8 * self.bytes());
-    }
-
-    /// Counts the DRAM's energy and that of the SRAM behind it: what is read is
-    /// written there, what is written is read there.
-    pub(crate) fn count_through_sram(&self, actions: &mut Actions) {
-        self.count(actions);
-        actions.count(Part::Buffer, Action::SramWriteBit, 8 * self.read_bytes);
-        actions.count(Part::Buffer, Action::SramReadBit, 8 * self.write_bytes);
-    }
-}
