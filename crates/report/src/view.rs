@@ -21,10 +21,28 @@ pub struct Report {
     pub attention: Simulation,
     /// Simulated machines on all products of the encoder.
     pub encoder: Simulation,
+    /// What the first machine's elements did over time while it ran one text.
+    #[serde(default)]
+    pub over_time: Option<OverTime>,
     /// The plan's file.
     pub plan_toml: String,
     /// Remarks on how figures came about, one paragraph each.
     pub notes: Vec<String>,
+}
+
+/// What a machine's elements did in equal parts of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OverTime {
+    /// The machine's name.
+    pub machine: String,
+    /// What it ran, in a few words.
+    pub of: String,
+    /// Cycles of the run.
+    pub cycles: u64,
+    /// What elements do, work first.
+    pub causes: Vec<String>,
+    /// For each part of the run the share of all elements for each cause.
+    pub shares: Vec<Vec<f64>>,
 }
 
 /// What ran, where and when.

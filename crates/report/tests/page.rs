@@ -78,7 +78,15 @@ fn the_page_is_well_formed_and_has_every_section() {
     assert_eq!(
         sections(&elements),
         [
-            "sentence", "tiers", "accuracy", "savings", "machines", "cycles", "plan", "method"
+            "sentence",
+            "tiers",
+            "accuracy",
+            "savings",
+            "machines",
+            "cycles",
+            "over-time",
+            "plan",
+            "method"
         ]
     );
     assert_finite(&elements);
@@ -306,6 +314,7 @@ fn a_report_without_data_is_still_a_page() {
     report.savings.clear();
     report.attention.machines.clear();
     report.encoder.machines.clear();
+    report.over_time = None;
     report.plan_toml.clear();
     let elements = read(&render(&report));
     assert_finite(&elements);
@@ -321,6 +330,8 @@ fn lists_of_unequal_length_make_a_page() {
     report.heat_map.importance.truncate(2);
     report.heat_map.importance[0].truncate(1);
     report.attention.machines[1].cycles_by_cause.clear();
+    report.over_time.as_mut().unwrap().shares[1].truncate(1);
+    report.over_time.as_mut().unwrap().shares[2].clear();
     report.attention.machines[2].energy_parts_uj.truncate(1);
     assert_finite(&read(&render(&report)));
 }
@@ -380,6 +391,9 @@ fn no_value_breaks_the_page() {
                     part.value = value;
                 }
             }
+        }
+        for shares in &mut report.over_time.as_mut().unwrap().shares {
+            shares.fill(value);
         }
         for phase in &mut report.run.phases {
             phase.seconds = value;

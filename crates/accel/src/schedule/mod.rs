@@ -12,6 +12,8 @@
 //! wait ends: each part of the wait is charged to the unit that the chain passes
 //! in it. So every idle cycle has one cause.
 
+#[cfg(test)]
+mod laws;
 mod room;
 mod timeline;
 

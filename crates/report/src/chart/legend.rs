@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-/// Colours that parts can have, `part-0` to `part-7` in the style sheet; with more
+/// Colours that parts can have, `part-0` to `part-9` in the style sheet; with more
 /// parts they repeat.
-const COLOURS: usize = 8;
+const COLOURS: usize = 10;
 
 /// Names of parts in the order in which they first came, each with a colour.
 pub(crate) struct Legend<'a> {

@@ -3,12 +3,14 @@
 
 mod bar;
 mod interval;
+mod layers;
 mod legend;
 mod scale;
 mod stacked_bar;
 
 pub(crate) use bar::bar;
 pub(crate) use interval::{interval_axis, interval_row};
+pub(crate) use layers::layers;
 pub(crate) use legend::{Legend, tier_legend};
 pub(crate) use scale::Scale;
 pub(crate) use stacked_bar::{Segment, stacked_bar};

@@ -8,6 +8,7 @@ pub(crate) mod headline;
 pub(crate) mod heat_map;
 pub(crate) mod machines;
 pub(crate) mod method;
+pub(crate) mod over_time;
 pub(crate) mod plan;
 pub(crate) mod savings;
 pub(crate) mod tiers;

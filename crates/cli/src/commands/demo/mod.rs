@@ -104,6 +104,7 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
         heat_map: heat_map(&split.test, &test, outputs_of(&variants, &plan)),
         attention: simulated.attention,
         encoder: simulated.encoder,
+        over_time: simulated.over_time,
         plan_toml: plan.to_toml(),
         notes: simulated.notes,
     };

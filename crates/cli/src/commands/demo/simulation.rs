@@ -5,7 +5,7 @@ use dtatrans_accel::report::Cause;
 use dtatrans_accel::{Machine, RunReport, ScopeReport};
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_report as report;
-use dtatrans_report::{Part, Simulation};
+use dtatrans_report::{OverTime, Part, Simulation};
 
 use crate::machines::Sums;
 use crate::{console, machines};
@@ -19,6 +19,8 @@ const MACHINES: [&str; 5] = [
     "eyeriss-1ghz",
     "vssa-4096",
 ];
+/// Equal parts of a run that the page shows.
+const TIME_BINS: usize = 240;
 const EYERISS: &str = "eyeriss-1ghz";
 const LARGE: &str = "vssa-4096";
 
@@ -32,6 +34,7 @@ pub(super) fn machines() -> Result<Vec<Machine>> {
 pub(super) struct Simulated {
     pub(super) attention: Simulation,
     pub(super) encoder: Simulation,
+    pub(super) over_time: Option<OverTime>,
     pub(super) notes: Vec<String>,
 }
 
@@ -49,8 +52,32 @@ pub(super) fn run(machines: &[Machine], header: &Header, inputs: &[Input]) -> Re
     Ok(Simulated {
         attention: scope(&pairs, |report| Some(&report.attention)),
         encoder: scope(&pairs, |report| report.encoder.as_ref()),
+        over_time: over_time(machines, header, inputs)?,
         notes: notes(&reports),
     })
+}
+
+/// The first machine's run of the longest text.
+fn over_time(machines: &[Machine], header: &Header, inputs: &[Input]) -> Result<Option<OverTime>> {
+    let longest = inputs.iter().rev().max_by_key(|input| input.tokens.len());
+    let (Some(machine), Some(input)) = (machines.first(), longest) else {
+        return Ok(None);
+    };
+    let recording = machine.record(header, input)?;
+    Ok(Some(OverTime {
+        machine: recording.machine.clone(),
+        of: format!(
+            "the longest text, {} tokens, all layers",
+            input.tokens.len()
+        ),
+        cycles: recording.timeline.cycles,
+        causes: Cause::ALL.map(|cause| cause.label().to_owned()).to_vec(),
+        shares: recording
+            .shares(TIME_BINS)
+            .iter()
+            .map(|shares| shares.to_vec())
+            .collect(),
+    }))
 }
 
 fn scope(
