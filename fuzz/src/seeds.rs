@@ -58,6 +58,8 @@ fn main() {
         write("machine", name, text.into());
     }
     write("trace", "generation", trace());
+    let head = own.join("rtl/cosim/tests/data/head.jsonl");
+    write("trace", "operands", fs::read(head).expect("a trace"));
 }
 
 fn files(folder: &Path) -> impl Iterator<Item = std::path::PathBuf> + use<> {
@@ -87,6 +89,7 @@ fn trace() -> Vec<u8> {
         tiers: vec![Tier::Eight, Tier::Four],
         importance: vec![0.5, 0.25],
         heads: vec![head; model.heads],
+        operands: Vec::new(),
     };
     let moved = Move {
         after: 2,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod search;
+mod trace;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use dtatrans_accel::machine::Setting;
 use dtatrans_precision::cache::CacheBudget;
 
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
+pub(crate) use trace::{OperandsArgument, TraceArguments};
 
 /// Transformers whose tokens each get their own precision, and the accelerator
 /// that profits from it.
@@ -83,7 +85,8 @@ pub(crate) enum Command {
 
     /// Run a model under a plan and write what each token got, for `simulate`
     #[command(
-        after_help = "Examples:\n  dtatrans trace --file reviews.txt --output reviews.jsonl\n\n\
+        after_help = "Examples:\n  dtatrans trace --file reviews.txt --output reviews.jsonl\n  \
+        dtatrans trace --operands 2,3:5 'A fine film.' --output operands.jsonl\n  \
         dtatrans trace --model smollm2 --max-new-tokens 64 'Tell me why.' --output steps.jsonl\n\n\
         Without --plan or --bits the model runs under its default plan. A decoder goes on with each \
         text, and the trace has what became of its cache with each token. The format is JSON \
@@ -245,14 +248,6 @@ pub(crate) struct RunCommandArguments {
     pub(crate) generation: GenerationArguments,
     #[command(flatten)]
     pub(crate) dialogue: DialogueArguments,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct TraceArguments {
-    #[command(flatten)]
-    pub(crate) run: RunArguments,
-    #[command(flatten)]
-    pub(crate) generation: GenerationArguments,
 }
 
 /// How a decoder goes on with a text.

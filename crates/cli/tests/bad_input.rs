@@ -207,10 +207,10 @@ fn a_bad_plan_is_refused_with_file_and_field() {
 fn a_bad_trace_is_refused_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.jsonl");
-    let version_3 = br#"{"format":"dtatrans-trace","version":3}"#;
+    let version_4 = br#"{"format":"dtatrans-trace","version":4}"#;
     for (bytes, want) in [
         (&b""[..], "is empty"),
-        (version_3, "version 3"),
+        (version_4, "version 4"),
         (b"not json\n", "line 1"),
         (b"{}\n", "line 1: missing field `format`"),
         (b"\xff\n", "line 1: is not UTF-8"),

@@ -7,7 +7,7 @@ use dtatrans_precision::{Calibration, Plan, Tier, trace};
 use rayon::prelude::*;
 
 use crate::bert::{Embeddings, ReadOut, Weights};
-use crate::layers::{DenseLayers, PlannedLayers};
+use crate::layers::{AttentionHead, DenseLayers, PlannedLayers};
 use crate::{Checkpoint, Encoding, ModelError, calibration};
 
 /// The most tokens that run as one batch, unless one sequence alone has more:
@@ -25,11 +25,13 @@ pub enum Precision {
 
 /// What a run keeps besides its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub enum Detail<'a> {
     /// Nothing more.
     Value,
     /// What the trace of a run under a plan needs.
     Trace,
+    /// As [`Detail::Trace`], with the operands of these heads.
+    Operands(&'a [AttentionHead]),
     /// The hidden states after the embedding and after each layer.
     HiddenStates,
 }
@@ -42,7 +44,8 @@ pub struct Output {
     pub value: Vec<f32>,
     /// The tier of each token at each layer; empty at f32.
     pub tiers: Vec<Vec<Tier>>,
-    /// One record per layer, with [`Detail::Trace`] under a plan.
+    /// One record per layer, with [`Detail::Trace`] or [`Detail::Operands`] under a
+    /// plan.
     pub trace: Vec<trace::Layer>,
     /// With [`Detail::HiddenStates`]: one (tokens, hidden) matrix per layer, and
     /// before them the embedded tokens.
@@ -98,8 +101,9 @@ impl Engine {
     /// # Errors
     /// [`ModelError::TooLong`] or [`ModelError::Input`] if an input has no token,
     /// too many, or an id without an embedding, or if under a plan none of its
-    /// tokens is sure to be computed; [`ModelError::NotFinite`] if a result
-    /// would not be a number.
+    /// tokens is sure to be computed, or if operands are asked for of a head that
+    /// the model does not have; [`ModelError::NotFinite`] if a result would not be
+    /// a number.
     pub fn run(
         &self,
         inputs: &[Encoding],
@@ -108,6 +112,12 @@ impl Engine {
     ) -> Result<Vec<Output>, ModelError> {
         for input in inputs {
             self.check(input)?;
+        }
+        if let (Layers::Planned(planned), Detail::Operands(heads)) = (&self.layers, detail)
+            && let Some(AttentionHead { layer, head }) = planned.lacks(heads)
+        {
+            let reason = format!("the model has no head {head} at layer {layer}");
+            return Err(ModelError::Input(reason));
         }
         let batches = batches_of(inputs);
         let outputs: Vec<Option<Vec<Output>>> = batches
@@ -206,8 +216,12 @@ impl Engine {
                 None
             }
             Layers::Planned(planned) => {
-                let with_trace = detail == Detail::Trace;
-                Some(planned.run(&mut states, batch, with_trace, &mut after))
+                let traced = match detail {
+                    Detail::Trace => Some(&[][..]),
+                    Detail::Operands(heads) => Some(heads),
+                    Detail::Value | Detail::HiddenStates => None,
+                };
+                Some(planned.run(&mut states, batch, traced, &mut after))
             }
         };
         // Residuals carry what is not finite from any layer to the last states.

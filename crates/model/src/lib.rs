@@ -34,6 +34,7 @@ pub use decoder::{Decoder, DecoderCheckpoint, DecoderConfig};
 pub use engine::{Detail, Engine, Output, Precision};
 pub use error::ModelError;
 pub use gguf::Gguf;
+pub use layers::AttentionHead;
 pub use sentence::{Pooling, SentenceHead};
 pub use tensors::Tensors;
 pub use text::{

@@ -4,7 +4,8 @@
 mod support;
 
 use dtatrans_kernels::Isa;
-use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Precision};
+use dtatrans_model::{AttentionHead, Checkpoint, Detail, Encoding, Engine, Precision};
+use dtatrans_precision::trace::Operands;
 use dtatrans_precision::{Plan, Ratio, Tier, importance};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -26,12 +27,15 @@ struct Outcome {
     /// The bits of the value, of all hidden states and of all importances.
     numbers: Vec<u32>,
     tiers: Vec<Vec<Tier>>,
+    /// Of some heads.
+    operands: Vec<Operands>,
 }
 
 fn run(engine: &Engine, inputs: &[Encoding]) -> Vec<Outcome> {
     let outputs = |detail| engine.run(inputs, detail, &|_| {}).unwrap();
     let states = outputs(Detail::HiddenStates);
-    let traces = outputs(Detail::Trace);
+    let heads = [(0, 3), (1, 0), (2, 2)].map(|(layer, head)| AttentionHead { layer, head });
+    let traces = outputs(Detail::Operands(&heads));
     states
         .into_iter()
         .zip(traces)
@@ -47,6 +51,11 @@ fn run(engine: &Engine, inputs: &[Encoding]) -> Vec<Outcome> {
             Outcome {
                 numbers: numbers.map(|number| number.to_bits()).collect(),
                 tiers: traced.tiers,
+                operands: traced
+                    .trace
+                    .into_iter()
+                    .flat_map(|layer| layer.operands)
+                    .collect(),
             }
         })
         .collect()

@@ -13,12 +13,13 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use dtatrans_model::{Detail, Encoding, Precision, Tensors};
+use dtatrans_model::{AttentionHead, Detail, Encoding, Precision, Tensors};
 use dtatrans_precision::compensation::Change;
 use dtatrans_precision::importance::LayerGain;
 use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
+use dtatrans_precision::trace::OperandRows;
 use dtatrans_precision::{Bits, Plan, Ratio, Tier, importance};
-use reference::{Before, Reference};
+use reference::{Before, OnGrid, Reference};
 use support::assert_close;
 use support::plans::{
     LAYERS, Numbers, VOCABULARY, WIDTH, calibrated, find, first_scores, names_of_compensations,
@@ -31,9 +32,15 @@ const TOLERANCE: f32 = 2e-6;
 /// The share of rows that one step may move further.
 const MOVED: f64 = 0.08;
 
+/// The share of rows of a head's operands that one step may concern.
+const MOVED_CODES: f64 = 0.01;
+
 /// How far it moves them at most: a step of a 4-bit row is a seventh of its
 /// largest magnitude, and one of its 64 channels is concerned.
 const ONE_STEP: f32 = 0.3;
+
+/// Heads of the tiny model.
+const HEADS: usize = 4;
 
 /// What becomes of a row at a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,9 +77,11 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
     let reference = Reference::new(&tensors, other);
     let precision = Precision::Plan(plan.clone());
     let run = |detail| support::run("tiny-bert", &precision, &inputs, detail);
-    let (outputs, traces) = (run(Detail::HiddenStates), run(Detail::Trace));
+    let heads = all_heads();
+    let (outputs, traces) = (run(Detail::HiddenStates), run(Detail::Operands(&heads)));
     let same = plan == other;
     let mut distances = Distances::new();
+    let mut moved_rows = MovedRows::default();
     for ((input, output), traced) in inputs.iter().zip(&outputs).zip(&traces) {
         let mut scores = first_scores(plan, &input.ids);
         let mut gone = vec![false; input.len()];
@@ -124,6 +133,14 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
                 // A step elsewhere moves few scores, and those by little.
                 let what = format!("importance after layer {layer}");
                 assert_close(&scores, left, 1e-3, &what);
+                let operands = &traced.trace[layer].operands;
+                assert_eq!(operands.len(), HEADS);
+                for (got, want) in operands.iter().zip(&after.heads) {
+                    moved_rows.compare(&got.query, &want.query);
+                    moved_rows.compare(&got.key, &want.key);
+                    moved_rows.compare(&got.value, &want.value);
+                    moved_rows.compare(&got.probability, &want.probability);
+                }
             }
             scores.clone_from(left);
         }
@@ -134,7 +151,45 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
         let mean: Vec<f32> = (0..WIDTH).map(mean).collect();
         assert_close(&output.value, &mean, TOLERANCE, "the read-out");
     }
+    if same {
+        assert!(moved_rows.share() <= MOVED_CODES, "{moved_rows:?}");
+    }
     distances
+}
+
+/// Every head of the tiny model.
+fn all_heads() -> Vec<AttentionHead> {
+    let layers = (0..LAYERS).flat_map(|layer| (0..HEADS).map(move |head| (layer, head)));
+    layers
+        .map(|(layer, head)| AttentionHead { layer, head })
+        .collect()
+}
+
+/// Rows of operands, and those of them that do not stand for what the reference
+/// multiplies, but for the roundings of f32.
+#[derive(Debug, Default)]
+struct MovedRows {
+    rows: usize,
+    moved: usize,
+}
+
+impl MovedRows {
+    fn share(&self) -> f64 {
+        self.moved as f64 / self.rows as f64
+    }
+
+    fn compare<C: Copy + Into<f64>>(&mut self, got: &OperandRows<C>, want: &[OnGrid]) {
+        assert_eq!(got.codes.len(), want.len());
+        for ((codes, scale), want) in got.codes.iter().zip(&got.scales).zip(want) {
+            let as_wanted = codes
+                .iter()
+                .map(|&code| code.into())
+                .eq(want.codes.iter().copied());
+            let apart = (f64::from(*scale) - want.step).abs();
+            self.rows += 1;
+            self.moved += usize::from(!as_wanted || apart > 1e-5 * want.step);
+        }
+    }
 }
 
 /// The share of rows that are further apart than the tolerance.

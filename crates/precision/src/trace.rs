@@ -6,7 +6,7 @@
 //! line one [`Input`]:
 //!
 //! ```json
-//! {"format":"dtatrans-trace","version":2,"model":{"name":"minilm","layers":6,...},"plan":{...}}
+//! {"format":"dtatrans-trace","version":3,"model":{"name":"minilm","layers":6,...},"plan":{...}}
 //! {"id":"0","tokens":["[CLS]","good","[SEP]"],"layers":[{"tiers":"888","importance":[...],"heads":[{"magnitude":0.4,"unsure_queries":1},...]},...]}
 //! ```
 //!
@@ -14,7 +14,11 @@
 //! once, and, where it went on one token at a time, [`Generation`]: what became of
 //! each token in the cache. [`Input::replay`] gives it step by step.
 //!
+//! On request a layer also has the integer operands of heads, [`Operands`].
+//!
 //! Unknown fields are refused; a change of the format raises its version.
+
+mod operands;
 
 use std::io::{BufRead, Write};
 
@@ -23,10 +27,12 @@ use serde::{Deserialize, Serialize};
 use crate::workload::Workload;
 use crate::{ModelShape, Plan, Tier, TraceError};
 
+pub use operands::{OperandRows, Operands};
+
 /// Name of the file format.
 pub const FORMAT: &str = "dtatrans-trace";
 /// Version of the file format.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A query whose largest probability is below this asks SpAtten's progressive
 /// quantization for the low bits (HPCA 2021, section V).
@@ -160,6 +166,10 @@ pub struct Layer {
     pub importance: Vec<f32>,
     /// What the baselines' rules need, one record per head.
     pub heads: Vec<Head>,
+    /// What the products of some heads multiply, by rising head, where it was asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operands: Vec<Operands>,
 }
 
 /// What the baselines' own rules need of one head.
@@ -237,6 +247,10 @@ impl Input {
                 let reason = format!("{} heads, the model has {}", layer.heads.len(), model.heads);
                 return refuse(field("heads"), reason);
             }
+            operands::check(&layer.operands, model, &layer.tiers).map_err(|misfit| Misfit {
+                field: field(&misfit.field),
+                ..misfit
+            })?;
         }
         match &self.generation {
             Some(generation) => self.check_generation(generation, model),

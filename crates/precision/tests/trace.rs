@@ -34,6 +34,7 @@ fn input() -> Input {
             };
             2
         ],
+        operands: Vec::new(),
     };
     Input {
         id: "a".into(),
@@ -71,7 +72,7 @@ fn a_trace_round_trips() {
 fn mistakes_are_named_with_their_line() {
     for (from, to, want) in [
         ("dtatrans-trace", "other", "format `other`"),
-        ("\"version\":2", "\"version\":3,\"new\":0", "version 3"),
+        ("\"version\":3", "\"version\":4,\"new\":0", "version 4"),
         ("\"hidden\":8", "\"hidden\":0", "model.hidden"),
         ("\"layers\":2", "\"layers\":3", "line 1: plan"),
         ("\"causal\"", "\"casual\"", "line 1: unknown field `casual`"),

@@ -55,6 +55,7 @@ pub(crate) fn input(header: &Header, tiers: &[Vec<Tier>]) -> Input {
             };
             header.model.heads
         ],
+        operands: Vec::new(),
     };
     Input {
         id: "by hand".into(),

@@ -6,17 +6,19 @@ use anyhow::{Context as _, Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::decoder::{Context, Prompt, Settings, Watcher};
 use dtatrans_model::{
-    AnyCheckpoint, Checkpoint, Decoder, DecoderCheckpoint, Detail, Engine, Precision,
+    AnyCheckpoint, AttentionHead, Checkpoint, Decoder, DecoderCheckpoint, Detail, Engine, Precision,
 };
 use dtatrans_precision::trace::{Generation, Header, Input, KeptTokens, Move, Writer};
-use dtatrans_precision::{Plan, Tier};
+use dtatrans_precision::{ModelShape, Plan, Tier};
 use indicatif::ProgressBar;
 
-use crate::args::{RunArguments, TraceArguments};
+use crate::args::{OperandsArgument, TraceArguments};
 use crate::{console, decoder, interrupt, model, output, precision, texts};
 
 /// Inputs that run at once, so that a long list of texts needs little memory.
 const CHUNK: usize = 1024;
+/// Heads whose operands are held at once, each about a megabyte at 384 tokens.
+const HEADS: usize = 256;
 
 pub(crate) fn run(arguments: &TraceArguments, isa: Isa) -> Result<()> {
     match model::open_any(&arguments.run.model)? {
@@ -25,13 +27,49 @@ pub(crate) fn run(arguments: &TraceArguments, isa: Isa) -> Result<()> {
                 let model = &arguments.run.model.model;
                 bail!("--model {model}: is an encoder, and {name} needs a decoder");
             }
-            of_encoder(&checkpoint, &arguments.run, isa)
+            of_encoder(&checkpoint, arguments, isa)
         }
-        AnyCheckpoint::Decoder(checkpoint) => of_decoder(&checkpoint, arguments, isa),
+        AnyCheckpoint::Decoder(checkpoint) => {
+            if !arguments.operands.is_empty() {
+                let model = &arguments.run.model.model;
+                bail!("--model {model}: is a decoder, and --operands needs an encoder");
+            }
+            of_decoder(&checkpoint, arguments, isa)
+        }
     }
 }
 
-fn of_encoder(checkpoint: &Checkpoint, arguments: &RunArguments, isa: Isa) -> Result<()> {
+/// The heads whose operands are asked for.
+fn heads(asked: &[OperandsArgument], model: &ModelShape) -> Result<Vec<AttentionHead>> {
+    let mut heads = Vec::new();
+    for argument in asked {
+        let &OperandsArgument { layer, head } = argument;
+        if layer >= model.layers {
+            let last = model.layers - 1;
+            bail!("--operands {argument}: the model has layers 0 to {last}");
+        }
+        let of_layer = match head {
+            Some(head) if head >= model.heads => {
+                let last = model.heads - 1;
+                bail!("--operands {argument}: the model has heads 0 to {last}");
+            }
+            Some(head) => head..head + 1,
+            None => 0..model.heads,
+        };
+        heads.extend(of_layer.map(|head| AttentionHead { layer, head }));
+    }
+    heads.sort_unstable();
+    heads.dedup();
+    Ok(heads)
+}
+
+fn of_encoder(checkpoint: &Checkpoint, arguments: &TraceArguments, isa: Isa) -> Result<()> {
+    let heads = heads(&arguments.operands, &checkpoint.shape())?;
+    let (detail, chunk_size) = match heads.len() {
+        0 => (Detail::Trace, CHUNK),
+        count => (Detail::Operands(&heads), HEADS.div_ceil(count)),
+    };
+    let arguments = &arguments.run;
     let texts = texts::read(&arguments.texts)?;
     let plan = match precision::asked(&arguments.precision, checkpoint)? {
         Some(precision) => plan_of(precision)?,
@@ -46,11 +84,11 @@ fn of_encoder(checkpoint: &Checkpoint, arguments: &RunArguments, isa: Isa) -> Re
     let bar = console::count_bar("tracing", inputs.len(), "texts");
     output::write_to(arguments.output.as_deref(), |out| {
         let mut writer = Writer::new(out, &header)?;
-        for (chunk, inputs) in inputs.chunks(CHUNK).enumerate() {
-            let outputs = engine.run(inputs, Detail::Trace, &|done| bar.inc(done as u64))?;
+        for (chunk, inputs) in inputs.chunks(chunk_size).enumerate() {
+            let outputs = engine.run(inputs, detail, &|done| bar.inc(done as u64))?;
             for (index, (input, result)) in inputs.iter().zip(outputs).enumerate() {
                 writer.write(&Input {
-                    id: (chunk * CHUNK + index).to_string(),
+                    id: (chunk * chunk_size + index).to_string(),
                     tokens: input.tokens.clone(),
                     layers: result.trace,
                     generation: None,
@@ -68,6 +106,7 @@ fn of_decoder(checkpoint: &DecoderCheckpoint, arguments: &TraceArguments, isa: I
     let TraceArguments {
         run: arguments,
         generation,
+        ..
     } = arguments;
     let texts = texts::read(&arguments.texts)?;
     let (decoder, precision) = decoder::open(checkpoint, arguments, generation, isa)?;

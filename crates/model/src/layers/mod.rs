@@ -14,6 +14,7 @@ mod weights;
 
 pub(crate) use dense::{DenseCache, DenseLayers};
 pub(crate) use linear::Linear;
+pub use planned::AttentionHead;
 pub(crate) use planned::{PlannedHead, PlannedLayers, Reading, TieredCache};
 pub use structure::{Activation, Rotary};
 pub(crate) use structure::{NormPlace, Structure};

@@ -76,9 +76,18 @@ enum Map {
 }
 
 /// Whole numbers of a step.
-struct OnGrid {
-    codes: Vec<f64>,
-    step: f64,
+pub struct OnGrid {
+    pub codes: Vec<f64>,
+    pub step: f64,
+}
+
+/// What one head multiplies, row by row.
+pub struct HeadOperands {
+    pub query: Vec<OnGrid>,
+    pub key: Vec<OnGrid>,
+    pub value: Vec<OnGrid>,
+    /// Probabilities times values' steps.
+    pub probability: Vec<OnGrid>,
 }
 
 /// What a sequence is before a layer.
@@ -100,6 +109,7 @@ pub struct After {
     pub received: Row,
     /// How many heads and queries.
     pub summed: usize,
+    pub heads: Vec<HeadOperands>,
 }
 
 /// A row of the layer's products: a token's, or that of the average of the
@@ -232,7 +242,7 @@ impl Reference {
         };
         let q = project(&queries, &layer.query);
         let (k, v) = (project(&keys, &layer.key), project(&keys, &layer.value));
-        let (context, received) = self.attention(&q, &k, &v, &queries, &keys);
+        let (context, received, heads) = self.attention(&q, &k, &v, &queries, &keys);
         let attention: Vec<(Who, Row)> = queries
             .iter()
             .zip(&context)
@@ -295,6 +305,7 @@ impl Reference {
             received: received[..keys.len()].to_vec(),
             keys,
             summed: HEADS * queries.len(),
+            heads,
         }
     }
 
@@ -315,8 +326,8 @@ impl Reference {
         (0..D).map(|c| channel(c) as f32).collect()
     }
 
-    /// The heads' outputs side by side, one row per query, and what each key
-    /// received.
+    /// The heads' outputs side by side, one row per query, what each key received,
+    /// and what each head multiplies.
     fn attention(
         &self,
         q: &[Row],
@@ -324,8 +335,9 @@ impl Reference {
         v: &[Row],
         queries: &[(Who, Bits)],
         keys: &[(Who, Bits)],
-    ) -> (Vec<Row>, Row) {
+    ) -> (Vec<Row>, Row, Vec<HeadOperands>) {
         let mut context = vec![vec![0.0; D]; q.len()];
+        let mut heads = Vec::new();
         let mut received_by_all = vec![0.0; k.len()];
         for head in 0..HEADS {
             let channels = head * DIM..(head + 1) * DIM;
@@ -336,6 +348,7 @@ impl Reference {
             };
             let (q, k, v) = (on_grid(q, queries), on_grid(k, keys), on_grid(v, keys));
             let mut received = vec![0.0; k.len()];
+            let mut probability = Vec::new();
             for (i, q) in q.iter().enumerate() {
                 let score = |k: &OnGrid| dot(&q.values(), &k.values()) / (DIM as f64).sqrt();
                 let probabilities = softmax(k.iter().map(score).collect());
@@ -351,6 +364,7 @@ impl Reference {
                 for (sum, p) in received.iter_mut().zip(probabilities) {
                     *sum += p;
                 }
+                probability.push(rounded);
             }
             if self.plan.importance.weighs_values() {
                 let norm = |v: &OnGrid| dot(&v.values(), &v.values()).sqrt();
@@ -363,11 +377,15 @@ impl Reference {
             for (sum, received) in received_by_all.iter_mut().zip(received) {
                 *sum += received;
             }
+            heads.push(HeadOperands {
+                query: q,
+                key: k,
+                value: v,
+                probability,
+            });
         }
-        (
-            context,
-            received_by_all.into_iter().map(|x| x as f32).collect(),
-        )
+        let received = received_by_all.into_iter().map(|x| x as f32).collect();
+        (context, received, heads)
     }
 
     /// The change that a map estimates, at 4 bits where it multiplies.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::PlannedLayers;
 use super::cache::{Arithmetic, HeadReading, LayerReading, stored};
+use super::operands::{Places, Traced, matrix};
 use super::rows::{Rows, Sequence};
 
 /// Queries under a causal mask that are multiplied with keys at once: keys
@@ -23,6 +24,8 @@ struct HeadOutput {
     /// Probability that each key received, summed over the queries.
     received: Vec<f32>,
     unsure_queries: u32,
+    /// What it multiplied, where a trace is to hold that.
+    operands: Option<trace::Operands>,
 }
 
 /// What the query heads that share keys and values give.
@@ -47,6 +50,9 @@ struct Operands<'a> {
     /// age.
     decays: Option<&'a [f32]>,
     score_scale: f32,
+    /// The query heads whose operands a trace holds.
+    recorded: &'a [usize],
+    places: Places<'a>,
 }
 
 impl PlannedLayers {
@@ -61,9 +67,12 @@ impl PlannedLayers {
         queries: &Rows,
         keys: &Rows,
         sequences: &mut [Sequence],
-        with_trace: bool,
+        traced: Traced,
     ) -> Vec<f32> {
         let structure = &self.structure;
+        let recorded = traced.unwrap_or(&[]).iter();
+        let recorded = recorded.filter(|at| at.layer == index_of_layer);
+        let recorded: Vec<usize> = recorded.map(|at| at.head).collect();
         let (dim, shared) = (structure.head_dim, structure.key_value_heads);
         let (wide, narrow) = (structure.query_width(), structure.key_width());
         let (query_starts, key_starts) = (queries.starts(), keys.starts());
@@ -108,6 +117,10 @@ impl PlannedLayers {
             .iter()
             .map(|sequence| sequence.record.reading.as_ref().map(|r| r.decays.clone()))
             .collect();
+        let tokens: Vec<Range<usize>> = sequences
+            .iter()
+            .map(|sequence| sequence.start..sequence.start + sequence.scores.len())
+            .collect();
         let shared_outputs: Vec<SharedOutput> = (0..sequences.len() * shared)
             .into_par_iter()
             .map(|job| {
@@ -118,11 +131,17 @@ impl PlannedLayers {
                     query: &query[rows.start * wide..rows.end * wide],
                     key_value: &key_value[columns.start * 2 * narrow..columns.end * 2 * narrow],
                     query_bits: &queries.bits[rows.clone()],
-                    key_bits: &keys.bits[columns],
+                    key_bits: &keys.bits[columns.clone()],
                     seen: &seen[rows.clone()],
-                    ages: &ages[rows],
+                    ages: &ages[rows.clone()],
                     decays: decays[sequence].as_deref(),
                     score_scale: structure.score_scale(index_of_layer),
+                    recorded: &recorded,
+                    places: Places {
+                        tokens: tokens[sequence].clone(),
+                        queries: &queries.places[rows],
+                        keys: &keys.places[columns],
+                    },
                 };
                 self.attend(&operands, head)
             })
@@ -131,11 +150,11 @@ impl PlannedLayers {
             .into_iter()
             .map(|output| (output.heads, output.kept))
             .unzip();
-        let outputs: Vec<HeadOutput> = outputs.into_iter().flatten().collect();
+        let mut outputs: Vec<HeadOutput> = outputs.into_iter().flatten().collect();
 
         let mut context = vec![0.0; query.len()];
         for (index, sequence) in sequences.iter_mut().enumerate() {
-            let outputs = &outputs[index * structure.heads..(index + 1) * structure.heads];
+            let outputs = &mut outputs[index * structure.heads..(index + 1) * structure.heads];
             let rows = query_starts[index]..query_starts[index + 1];
             for (head, output) in outputs.iter().enumerate() {
                 let rows = context[rows.start * wide..rows.end * wide].chunks_exact_mut(wide);
@@ -145,7 +164,7 @@ impl PlannedLayers {
             }
             let columns = key_starts[index]..key_starts[index + 1];
             let mut received = vec![0.0; columns.len()];
-            for output in outputs {
+            for output in &*outputs {
                 for (sum, value) in received.iter_mut().zip(&output.received) {
                     *sum += value;
                 }
@@ -168,11 +187,14 @@ impl PlannedLayers {
             }
             let places = &keys.places[columns];
             sequence.add_gain(&self.plan, places, &received, &summed);
-            if with_trace {
+            if traced.is_some() {
+                let operands = outputs.iter_mut().filter_map(|head| head.operands.take());
+                let operands = operands.collect();
                 sequence.record.trace.push(trace::Layer {
                     tiers: sequence.record.tiers.last().cloned().unwrap_or_default(),
                     importance: sequence.scores.clone(),
                     heads: outputs.iter().map(HeadOutput::trace).collect(),
+                    operands,
                 });
             }
         }
@@ -221,6 +243,7 @@ impl PlannedLayers {
             ages,
             decays,
             score_scale,
+            ..
         } = *operands;
         let structure = &self.structure;
         let gemm = &self.quantizers.gemm;
@@ -261,6 +284,7 @@ impl PlannedLayers {
                 context: Vec::with_capacity(m * dim),
                 received: vec![0.0; n],
                 unsure_queries: 0,
+                operands: None,
             })
             .collect();
 
@@ -281,7 +305,8 @@ impl PlannedLayers {
             let sums = &mut sums[..(end - begin) * n];
             let probability_codes = &mut probability_codes[..(end - begin) * n];
             let context = &mut context[..(end - begin) * dim];
-            for ((query_codes, query_scales), output) in queries.iter().zip(&mut outputs) {
+            for (index, output) in outputs.iter_mut().enumerate() {
+                let (query_codes, query_scales) = &queries[index];
                 let lhs = Lhs {
                     codes: &query_codes[begin * dim..end * dim],
                     zero_point: ZERO_POINT,
@@ -331,6 +356,29 @@ impl PlannedLayers {
                 output.context.extend(
                     rows.flat_map(|(sums, scale)| sums.iter().map(move |&sum| sum as f32 * scale)),
                 );
+                let head = shared * structure.group() + index;
+                if operands.recorded.contains(&head) {
+                    // Never so under a causal mask, so the block is all queries.
+                    let places = &operands.places;
+                    let of_query = |&bits| self.plan.probability_bits.of(bits);
+                    let probability_bits: Vec<Bits> = query_bits.iter().map(of_query).collect();
+                    let signed = query_codes.iter().map(|code| (code ^ ZERO_POINT) as i8);
+                    let signed: Vec<i8> = signed.collect();
+                    output.operands = Some(trace::Operands {
+                        head,
+                        score_scale,
+                        query: places.queries(query_bits, &signed, query_scales),
+                        key: places.keys(key_bits, &key_codes, &key_scales),
+                        value: places.keys(key_bits, &value_codes, &value_scales),
+                        probability: places.queries(
+                            &probability_bits,
+                            probability_codes,
+                            &probability_scales,
+                        ),
+                        score_sums: matrix(sums, m),
+                        context_sums: matrix(context, m),
+                    });
+                }
             }
         }
         if self.plan.importance.weighs_values() {

@@ -67,7 +67,7 @@ impl PlannedLayers {
                 let Batch {
                     states, sequences, ..
                 } = batch;
-                batch.halfway = Some(self.attend_layer(index, states, sequences, false));
+                batch.halfway = Some(self.attend_layer(index, states, sequences, None));
             });
             let mut maps = LayerMaps::default();
             if self.plan.predicts_at(index) {
@@ -154,7 +154,7 @@ impl PlannedLayers {
                 for sequence in &mut sequences {
                     sequence.choose_tiers(&self.plan, 0);
                 }
-                self.attend_layer(0, &mut states, &mut sequences, false);
+                self.attend_layer(0, &mut states, &mut sequences, None);
                 sequences
                     .into_iter()
                     .map(|sequence| sequence.scores)

@@ -13,6 +13,7 @@ mod cache;
 mod calibrate;
 mod change;
 mod decode;
+mod operands;
 mod prepare;
 mod rows;
 
@@ -26,6 +27,8 @@ use dtatrans_precision::{Bits, Calibration, Plan, PlanError, Tier, trace};
 
 pub(crate) use self::cache::{Reading, TieredCache};
 use self::change::{AverageChanges, Estimator};
+pub use self::operands::AttentionHead;
+pub(crate) use self::operands::Traced;
 use self::prepare::{Preparation, Quantized, Quantizers};
 use self::rows::{LayerRows, Sequence, gather, select, select_codes};
 use super::{Layer, Linear, Norm, NormPlace, Source, Structure};
@@ -158,17 +161,29 @@ impl PlannedLayers {
         self.layers[index].estimator = Some(estimator);
     }
 
+    /// The first of these heads that the model does not have.
+    pub(crate) fn lacks<'a>(&self, heads: &'a [AttentionHead]) -> Option<&'a AttentionHead> {
+        let Structure {
+            layers,
+            heads: of_layer,
+            ..
+        } = self.structure;
+        heads
+            .iter()
+            .find(|at| at.layer >= layers || at.head >= of_layer)
+    }
+
     /// Runs all layers on the hidden states of a batch, (tokens, hidden).
     /// `after` sees the states after each layer.
     pub(crate) fn run(
         &self,
         states: &mut Vec<f32>,
         batch: &[&Encoding],
-        with_trace: bool,
+        traced: Traced,
         after: impl FnMut(&[f32]),
     ) -> Vec<Record> {
         let sequences = self.sequences(states, batch);
-        self.run_sequences(states, sequences, with_trace, after)
+        self.run_sequences(states, sequences, traced, after)
     }
 
     /// As [`PlannedLayers::run`] on one text; gives all that caches need of it,
@@ -189,7 +204,8 @@ impl PlannedLayers {
             layers: Vec::new(),
             tiers: Vec::new(),
         });
-        let mut records = self.run_sequences(states, sequences, with_trace, after);
+        let traced = with_trace.then_some(&[][..]);
+        let mut records = self.run_sequences(states, sequences, traced, after);
         let record = records.pop().expect("one sequence ran");
         let mut reading = record.reading.expect("just put there");
         reading.tiers = record.tiers;
@@ -200,12 +216,12 @@ impl PlannedLayers {
         &self,
         states: &mut Vec<f32>,
         mut sequences: Vec<Sequence>,
-        with_trace: bool,
+        traced: Traced,
         mut after: impl FnMut(&[f32]),
     ) -> Vec<Record> {
         let end = states.len() - sequences.len() * self.structure.hidden;
         for index in 0..self.layers.len() {
-            self.run_layer(index, states, &mut sequences, with_trace);
+            self.run_layer(index, states, &mut sequences, traced);
             after(&states[..end]);
         }
         states.truncate(end);
@@ -246,12 +262,12 @@ impl PlannedLayers {
         index: usize,
         states: &mut [f32],
         sequences: &mut [Sequence],
-        with_trace: bool,
+        traced: Traced,
     ) {
         for sequence in sequences.iter_mut() {
             sequence.choose_tiers(&self.plan, index);
         }
-        let halfway = self.attend_layer(index, states, sequences, with_trace);
+        let halfway = self.attend_layer(index, states, sequences, traced);
         self.finish_layer(index, states, sequences, halfway);
     }
 
@@ -261,7 +277,7 @@ impl PlannedLayers {
         index: usize,
         states: &mut [f32],
         sequences: &mut [Sequence],
-        with_trace: bool,
+        traced: Traced,
     ) -> Halfway {
         let layer = &self.layers[index];
         let width = self.structure.hidden;
@@ -282,9 +298,7 @@ impl PlannedLayers {
         } else {
             by.linear(&select_codes(&input, inputs, keys), &layer.key_value)
         };
-        let context = self.attention(
-            index, query, key_value, queries, keys, sequences, with_trace,
-        );
+        let context = self.attention(index, query, key_value, queries, keys, sequences, traced);
 
         let wide = self.structure.query_width();
         let context = by.quantize(context, wide, &queries.bits, &layer.context);
