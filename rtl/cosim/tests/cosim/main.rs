@@ -1,5 +1,7 @@
 //! Does the RTL compute what the models say, in the cycles that they say?
 
+mod bench;
+mod head;
 mod mutants;
 mod plain;
 mod tiles;

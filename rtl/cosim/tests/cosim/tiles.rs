@@ -5,8 +5,9 @@
 //! both sides and along the reduction, one behind the other, with operands that
 //! come late on both sides.
 
-use dtatrans_accel::vssa::wavefront::{Arrivals, Nibbles, Tile, Wavefront};
 use dtatrans_cosim::array::{ARRAYS, Kind, Operand};
+
+use crate::bench::{Bench, Cycles, Side, Work};
 
 /// Cycles that each kind of array runs at least; all kinds together a million.
 const CYCLES: i64 = 170_000;
@@ -30,14 +31,6 @@ impl Random {
     fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
-}
-
-/// Operands of one side, by tile, line and step.
-type Side = Vec<Vec<Vec<Operand>>>;
-
-struct Work {
-    rows: Side,
-    columns: Side,
 }
 
 /// How widths go in a tile.
@@ -109,7 +102,7 @@ fn work(random: &mut Random, kind: &Kind, least_steps: usize) -> Work {
 
 /// The cycles in which a line's operands arrive: always there, late at times, or
 /// with gaps everywhere.
-fn arrivals(random: &mut Random, side: &Side) -> Vec<Vec<Vec<i64>>> {
+fn arrivals(random: &mut Random, side: &Side) -> Cycles {
     let lines = side[0].len();
     let percent = [0, 5, 60][random.below(3) as usize];
     let mut at = vec![0; lines];
@@ -128,125 +121,6 @@ fn arrivals(random: &mut Random, side: &Side) -> Vec<Vec<Vec<i64>>> {
     side.iter().map(&mut of_tile).collect()
 }
 
-fn nibbles(tile: &[Vec<Operand>]) -> Nibbles {
-    let line = |line: &Vec<Operand>| line.iter().map(|operand| operand.nibbles()).collect();
-    Nibbles::Each(tile.iter().map(line).collect())
-}
-
-/// A sum as it leaves: cycle, row, column, tile, value.
-type Sum = (i64, usize, usize, usize, i32);
-
-/// What the model and the integers say, in the order of columns and cycles.
-fn expected(
-    kind: &Kind,
-    work: &Work,
-    rows: &[Vec<Vec<i64>>],
-    columns: &[Vec<Vec<i64>>],
-) -> Vec<Vec<Sum>> {
-    let mut array = Wavefront::new(kind.rows, kind.columns, kind.sum_stages());
-    let mut sums = vec![Vec::new(); kind.columns];
-    for tile in 0..work.rows.len() {
-        let (a, b) = (&work.rows[tile], &work.columns[tile]);
-        let shape = Tile {
-            steps: a[0].len(),
-            rows: nibbles(a),
-            columns: nibbles(b),
-        };
-        let arrivals = Arrivals {
-            rows: rows[tile].clone(),
-            columns: columns[tile].clone(),
-        };
-        array.run_arriving(&shape, &arrivals);
-        for (column, sums) in sums.iter_mut().enumerate() {
-            for row in (0..kind.rows).rev() {
-                let products = a[row].iter().zip(&b[column]);
-                let value = products
-                    .map(|(a, b)| i32::from(a.code) * i32::from(b.code))
-                    .sum();
-                let cycle = array.drained(column) + (kind.rows - 1 - row) as i64;
-                sums.push((cycle, row, column, tile, value));
-            }
-        }
-    }
-    sums
-}
-
-/// Runs an array until all sums have left, and compares each. Returns the cycles, or
-/// the first difference.
-fn compare(kind: &Kind, work: &Work, seed: u64, random: &mut Random) -> Result<i64, String> {
-    let rows = arrivals(random, &work.rows);
-    let columns = arrivals(random, &work.columns);
-    let expected = expected(kind, work, &rows, &columns);
-    let flat = |side: &Side, cycles: &[Vec<Vec<i64>>], line: usize| -> Vec<(i64, Operand)> {
-        let tiles = side.iter().zip(cycles);
-        tiles
-            .flat_map(|(operands, cycles)| {
-                cycles[line]
-                    .iter()
-                    .copied()
-                    .zip(operands[line].iter().copied())
-            })
-            .collect()
-    };
-    let rows: Vec<_> = (0..kind.rows)
-        .map(|line| flat(&work.rows, &rows, line))
-        .collect();
-    let columns: Vec<_> = (0..kind.columns)
-        .map(|line| flat(&work.columns, &columns, line))
-        .collect();
-    let offer = |line: &[(i64, Operand)], next: usize, cycle: i64| {
-        line.get(next)
-            .filter(|&&(arrives, _)| arrives <= cycle)
-            .map(|&(_, operand)| operand)
-    };
-
-    let mut array = kind.build(seed as i32);
-    let mut next_row = vec![0; kind.rows];
-    let mut next_column = vec![0; kind.columns];
-    let mut left = vec![0; kind.columns];
-    let last = expected
-        .iter()
-        .filter_map(|sums| sums.last())
-        .map(|sum| sum.0)
-        .max()
-        .unwrap();
-    for cycle in 0..=last + 3 {
-        let of_rows: Vec<_> = (0..kind.rows)
-            .map(|r| offer(&rows[r], next_row[r], cycle))
-            .collect();
-        let of_columns: Vec<_> = (0..kind.columns)
-            .map(|c| offer(&columns[c], next_column[c], cycle))
-            .collect();
-        let edges = array.cycle(&of_rows, &of_columns);
-        for (next, &taken) in next_row.iter_mut().zip(&edges.rows) {
-            *next += usize::from(taken);
-        }
-        for (next, &taken) in next_column.iter_mut().zip(&edges.columns) {
-            *next += usize::from(taken);
-        }
-        for (column, sum) in edges.sums.iter().enumerate() {
-            if let Some(value) = *sum {
-                let due = expected[column].get(left[column]).copied();
-                let (_, row, _, tile, _) = due.unwrap_or_default();
-                let sum = Some((cycle, row, column, tile, value));
-                if sum != due {
-                    return Err(format!(
-                        "seed {seed}: cycle, row, column, tile and value of a sum: {sum:?}, not {due:?}"
-                    ));
-                }
-                left[column] += 1;
-            }
-        }
-    }
-    let all: Vec<usize> = expected.iter().map(Vec::len).collect();
-    if left != all {
-        return Err(format!(
-            "seed {seed}: {left:?} sums left the columns, not {all:?}"
-        ));
-    }
-    Ok(last)
-}
-
 /// Runs an array for CYCLES cycles of random work. Returns the cycles, or the first
 /// difference.
 pub(crate) fn judge(kind: &Kind) -> Result<i64, String> {
@@ -254,7 +128,9 @@ pub(crate) fn judge(kind: &Kind) -> Result<i64, String> {
     while cycles < CYCLES {
         let mut random = Random(runs);
         let work = work(&mut random, kind, 2000);
-        cycles += compare(kind, &work, runs, &mut random)?;
+        let rows = arrivals(&mut random, &work.rows);
+        let columns = arrivals(&mut random, &work.columns);
+        cycles += Bench::new(kind, runs).run(&work, &rows, &columns)?.1;
         runs += 1;
     }
     Ok(cycles)
