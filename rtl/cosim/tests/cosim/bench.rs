@@ -6,6 +6,9 @@ use dtatrans_cosim::array::{Array, Kind, Operand};
 /// Operands of one side, by tile, line and step.
 pub(crate) type Side = Vec<Vec<Vec<Operand>>>;
 
+/// Sums by tile, row and column.
+pub(crate) type Values = Vec<Vec<Vec<i32>>>;
+
 /// The cycles in which they arrive. Each line's rise.
 pub(crate) type Cycles = Vec<Vec<Vec<i64>>>;
 
@@ -48,7 +51,7 @@ impl<'a> Bench<'a> {
         work: &Work,
         rows: &Cycles,
         columns: &Cycles,
-    ) -> Result<(Vec<Vec<Vec<i32>>>, i64), String> {
+    ) -> Result<(Values, i64), String> {
         let kind = self.kind;
         let expected = self.expected(work, rows, columns);
         let rows = feed(&work.rows, rows, kind.rows);
