@@ -13,15 +13,16 @@
 //! the same for all: [`mapping`] (how products are cut), [`memory`], [`vector`],
 //! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`], [`recording`] (when each unit did what).
 //!
-//! To add an accelerator, write a folder beside these, implement
-//! [`accelerator::Accelerator`], and name it in [`accelerator::ALL`].
+//! To try an accelerator, implement [`accelerator::Accelerator`] and hand it to
+//! [`Machine::of`]: `examples/own_accelerator.rs` is one in one file. To add it for
+//! machine files, write a folder beside these and name it in [`accelerator::ALL`].
 //!
 //! Machine files and results are described in `docs/machines.md`. The crate does
 //! no input or output of its own.
 
 pub mod accelerator;
 pub mod array_shape;
-mod blocks;
+pub mod blocks;
 pub mod energy;
 mod error;
 pub mod eyeriss;

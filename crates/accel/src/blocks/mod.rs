@@ -8,7 +8,7 @@
 
 mod attention;
 mod linear;
-pub(crate) mod steady;
+pub mod steady;
 
 use dtatrans_precision::Bits;
 use dtatrans_precision::workload::{LayerWork, Operation, Product, VectorWork, Workload};

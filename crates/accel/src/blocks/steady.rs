@@ -10,24 +10,27 @@ use crate::schedule::{Block, Load, Operand, Ranking, TileRange};
 
 /// A product as a whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Whole {
-    pub(crate) product: ProductRun,
+pub struct Whole {
+    /// What is known of it apart from its time.
+    pub product: ProductRun,
     /// Steps that it is run in.
-    pub(crate) steps: u64,
-    /// Cycles of the array, and what its elements do in them.
-    pub(crate) cycles: u64,
-    pub(crate) element_cycles: Breakdown,
-    pub(crate) traffic: Traffic,
+    pub steps: u64,
+    /// Cycles of the array.
+    pub cycles: u64,
+    /// What its elements do in them.
+    pub element_cycles: Breakdown,
+    /// Bytes that it moves.
+    pub traffic: Traffic,
     /// Cycles of the vector unit on the results.
-    pub(crate) vector_cycles: u64,
+    pub vector_cycles: u64,
     /// Whether each step takes its operands from that of the product before, on the
     /// chip.
-    pub(crate) takes: bool,
+    pub takes: bool,
 }
 
 /// Runs of products one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Steady {
+pub struct Steady {
     arrays: Shared,
     products: Vec<ProductRun>,
     blocks: Vec<Block>,
@@ -40,7 +43,7 @@ pub(crate) struct Steady {
 
 impl Steady {
     /// A layer begins, behind a ranking of so many cycles.
-    pub(crate) fn layer(&mut self, ranking_cycles: u64, actions: Actions) {
+    pub fn layer(&mut self, ranking_cycles: u64, actions: Actions) {
         self.rankings.push((ranking_cycles > 0).then_some(Ranking {
             cycles: ranking_cycles,
             of: self.blocks.len().checked_sub(1),
@@ -49,7 +52,7 @@ impl Steady {
     }
 
     /// A product, behind those before.
-    pub(crate) fn add(&mut self, whole: Whole) {
+    pub fn add(&mut self, whole: Whole) {
         let id = self.products.len();
         let first = self.blocks.len();
         let last = first.checked_sub(1);
@@ -94,7 +97,8 @@ impl Steady {
         });
     }
 
-    pub(crate) fn run(self, fed: String, runs_encoder: bool) -> Run {
+    /// What a machine answers that runs them.
+    pub fn run(self, fed: String, runs_encoder: bool) -> Run {
         Run {
             fed,
             products: self.products,

@@ -141,6 +141,26 @@ impl Machine {
         })
     }
 
+    /// A machine that no file describes.
+    ///
+    /// # Errors
+    /// [`AccelError::Value`] if the clock cannot be.
+    pub fn of(
+        name: &str,
+        clock_ghz: f64,
+        accelerator: Box<dyn Accelerator>,
+    ) -> Result<Machine, AccelError> {
+        check::positive("clock_ghz", clock_ghz, 100.0)?;
+        Ok(Machine {
+            name: name.to_owned(),
+            kind: "own",
+            clock_ghz,
+            overlap: true,
+            accelerator,
+            energies: EnergyTable::builtin(),
+        })
+    }
+
     /// The machine of that name that comes with the program.
     ///
     /// # Errors

@@ -10,4 +10,4 @@ mod traffic;
 pub use dram::{Controller, Device, Dram, DramCounts, Mapping, Request};
 pub use sram::Sram;
 pub(crate) use sram::SramFile;
-pub(crate) use traffic::Traffic;
+pub use traffic::Traffic;

@@ -2,12 +2,12 @@
 
 /// Bytes that a product moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     /// Bytes read.
-    pub(crate) read_bytes: u64,
+    pub read_bytes: u64,
     /// Bytes written.
-    pub(crate) write_bytes: u64,
+    pub write_bytes: u64,
     /// Bytes of the operands that lie in DRAM, each once: the least that must
     /// be read.
-    pub(crate) unique_read_bytes: u64,
+    pub unique_read_bytes: u64,
 }

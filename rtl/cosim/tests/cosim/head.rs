@@ -111,9 +111,8 @@ fn multiply(
         let tile = |tile: &Vec<Vec<Operand>>| tile.iter().map(line).collect();
         side.iter().map(tile).collect()
     };
-    let (rows, columns) = (at_once(&work.rows), at_once(&work.columns));
     let (tiles, last) = bench
-        .run(&work, &rows, &columns)
+        .run(&work, &at_once(&work.rows), &at_once(&work.columns))
         .unwrap_or_else(|difference| panic!("{kind:?}: {difference}"));
     let mut sums = vec![vec![0; columns.len()]; rows.len()];
     for (tile, (rows, columns)) in tiles.iter().zip(places) {
