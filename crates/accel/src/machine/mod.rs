@@ -40,10 +40,14 @@ pub const FORMAT: u32 = 1;
 const MOST_MACS: u128 = 1 << 44;
 
 /// The files of the machines that come with the program.
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 7] = [
     (
         "vssa-512",
         include_str!("../../../../machines/vssa-512.toml"),
+    ),
+    (
+        "vssa-512-hbm2",
+        include_str!("../../../../machines/vssa-512-hbm2.toml"),
     ),
     (
         "vssa-4096",

@@ -140,8 +140,9 @@ impl Vssa {
 /// What the arrays do that costs energy.
 ///
 /// An element multiplies, adds and clocks its accumulator on every nibble
-/// step, as `rtl/src/sum_naive.sv` does without clock gating: an upper bound for
-/// the gated element, whose energy is not measured yet. It clocks both operands
+/// step, as `rtl/src/sum_naive.sv` does without clock gating: an upper bound for the
+/// gated element, whose netlist's energy `rtl/synthesis/energy.csv` has and this
+/// does not use yet. It clocks both operands
 /// with their tags once per product. Zeros that pad a tile clock
 /// the registers of a 4-bit product. Each result moves to the shadow
 /// register and down the column, half of it on average.

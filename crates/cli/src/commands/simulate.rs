@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use dtatrans_accel::recording::Recording;
+use dtatrans_accel::report::Cause;
 use dtatrans_accel::{Machine, RunReport, ScopeReport};
 use dtatrans_precision::trace::Reader;
 use serde::Serialize;
@@ -168,6 +169,39 @@ fn print_scope(
             format!("{:.0}", scope.effective_gops()),
             format!("{:.0} %", 100.0 * scope.utilisation()),
         ]);
+    }
+    output::print_line(table)?;
+    print_causes(name, simulation, scope)
+}
+
+/// Where elements' cycles went, in per cent: causes that any machine has.
+fn print_causes(
+    name: &str,
+    simulation: &Simulation,
+    scope: impl Fn(&RunReport) -> Option<&ScopeReport>,
+) -> Result<()> {
+    let rows: Vec<(&str, &ScopeReport)> = simulation
+        .machines
+        .iter()
+        .filter_map(|report| Some((report.machine.as_str(), scope(report)?)))
+        .collect();
+    let share = |scope: &ScopeReport, cause| {
+        100.0 * scope.element_cycles.of(cause) as f64 / scope.element_cycles.total().max(1) as f64
+    };
+    let causes: Vec<Cause> = Cause::ALL
+        .into_iter()
+        .filter(|&cause| rows.iter().any(|(_, scope)| share(scope, cause) >= 0.05))
+        .collect();
+    let title = format!("{name}, element-cycles in %");
+    let titles: Vec<&str> = std::iter::once(title.as_str())
+        .chain(causes.iter().map(|cause| cause.label()))
+        .collect();
+    let mut table = console::table(&titles);
+    for (machine, scope) in rows {
+        let shares = causes
+            .iter()
+            .map(|&cause| format!("{:.1}", share(scope, cause)));
+        table.add_row(std::iter::once(machine.to_owned()).chain(shares));
     }
     output::print_line(table)
 }
