@@ -76,6 +76,7 @@ pub struct Machine {
     clock_ghz: f64,
     overlap: bool,
     accelerator: Box<dyn Accelerator>,
+    banks: Option<Banks>,
     energies: EnergyTable,
 }
 
@@ -134,13 +135,15 @@ impl Machine {
                 let known: Vec<&str> = accelerator::ALL.iter().map(|kind| kind.name).collect();
                 check::refuse("kind", format!("\"{}\"", heading.kind), &known.join(", "))
             })?;
+        let accelerator = (kind.read)(tables, heading.clock_ghz)?;
         let changes = settings.iter().map(|setting| format!(", {setting}"));
         Ok(Machine {
             name: heading.name + &changes.collect::<String>(),
             kind: kind.name,
             clock_ghz: heading.clock_ghz,
             overlap: heading.overlap,
-            accelerator: (kind.read)(tables, heading.clock_ghz)?,
+            banks: banks(accelerator.as_ref()),
+            accelerator,
             energies: EnergyTable::builtin(),
         })
     }
@@ -160,6 +163,7 @@ impl Machine {
             kind: "own",
             clock_ghz,
             overlap: true,
+            banks: banks(accelerator.as_ref()),
             accelerator,
             energies: EnergyTable::builtin(),
         })
@@ -280,8 +284,7 @@ impl Machine {
             false => Scope::Attention,
         };
         let mut timeline = Timeline::default();
-        let banks = self.banks();
-        let context = self.context(&run, banks.as_ref());
+        let context = self.context(&run);
         let dense = Workload::dense(&header.model, input.read(), Bits::Eight);
         let macs = dense
             .products()
@@ -317,8 +320,7 @@ impl Machine {
                 .map(|product| product.macs())
                 .sum()
         };
-        let banks = self.banks();
-        let context = self.context(&run, banks.as_ref());
+        let context = self.context(&run);
         let attention_macs = macs(&Operation::is_attention);
         let attention = context.report(&mut run, Scope::Attention, attention_macs, None)?;
         let encoder = match run.runs_encoder {
@@ -328,12 +330,7 @@ impl Machine {
         Ok((attention, encoder))
     }
 
-    fn banks(&self) -> Option<Banks> {
-        let sram = self.accelerator.sram()?;
-        Some(Banks::new(sram.banks(), sram.access_bits()))
-    }
-
-    fn context<'a>(&'a self, run: &Run, banks: Option<&'a Banks>) -> Context<'a> {
+    fn context(&self, run: &Run) -> Context<'_> {
         let elements = self.accelerator.elements();
         Context {
             machine: &self.name,
@@ -342,7 +339,7 @@ impl Machine {
                 clock_ghz: self.clock_ghz,
                 dram: self.accelerator.dram(),
                 room_bytes: run.room_bytes,
-                banks,
+                banks: self.banks.as_ref(),
                 overlap: self.overlap,
                 lane_elements: elements / self.accelerator.arrays(),
             },
@@ -350,6 +347,12 @@ impl Machine {
             energies: &self.energies,
         }
     }
+}
+
+/// The banks of an accelerator's buffer.
+fn banks(accelerator: &dyn Accelerator) -> Option<Banks> {
+    let sram = accelerator.sram()?;
+    Some(Banks::new(sram.banks(), sram.access_bits()))
 }
 
 /// Tokens so far in a step of a decoder.

@@ -11,8 +11,8 @@
 //! others fetch or finish under this one. Our decision, as is everything about
 //! banks.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Words that a stream reads ahead.
 const AHEAD: u64 = 2;
@@ -29,7 +29,7 @@ pub struct Banks {
     banks: usize,
     access_bits: u64,
     /// By the rates of a row's and of other streams and the number of arrays.
-    known: RefCell<HashMap<Rates, Slowdown>>,
+    known: Mutex<HashMap<Rates, Slowdown>>,
 }
 
 /// What a block asks of the buffer.
@@ -75,7 +75,7 @@ impl Banks {
         Banks {
             banks: banks as usize,
             access_bits,
-            known: RefCell::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -102,7 +102,8 @@ impl Banks {
         };
         let slowdown = *self
             .known
-            .borrow_mut()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
             .entry(rates)
             .or_insert_with(|| self.slowdown(rates));
         let share = |held: u64| cycles * held / WINDOW;

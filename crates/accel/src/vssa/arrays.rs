@@ -1,5 +1,7 @@
 //! The arrays while they run: which takes which tile, and how long each takes.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use dtatrans_precision::Bits;
 use dtatrans_precision::workload::Product;
 
@@ -18,21 +20,39 @@ pub(super) struct Lanes {
     shape: ArrayShape,
     order: Order,
     timing: Timing,
+    shelf: Shelf,
     products: Vec<Vec<Tiles>>,
     positions: Vec<Position>,
     /// Cycles of the slowest products of the tiles that each was dealt.
     dealt: Vec<u64>,
 }
 
+/// Where what is known of tiles waits for the next run.
+pub(super) type Shelf = Arc<Mutex<Option<Timing>>>;
+
+/// Kinds of tiles in states beyond which what is known is forgotten: some 100 MB.
+const MOST_KNOWN: usize = 1 << 20;
+
 impl Lanes {
-    pub(super) fn new(shape: ArrayShape, order: Order) -> Lanes {
+    pub(super) fn new(shape: ArrayShape, order: Order, shelf: &Shelf) -> Lanes {
+        let known = shelf.lock().unwrap_or_else(PoisonError::into_inner).take();
         Lanes {
             shape,
             order,
-            timing: Timing::new(shape),
+            timing: known.unwrap_or_else(|| Timing::new(shape)),
+            shelf: Arc::clone(shelf),
             products: Vec::new(),
             positions: Vec::new(),
             dealt: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        if self.timing.known() < MOST_KNOWN {
+            let timing = std::mem::replace(&mut self.timing, Timing::new(self.shape));
+            *self.shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(timing);
         }
     }
 }

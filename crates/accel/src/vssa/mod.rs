@@ -29,7 +29,7 @@ use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
 use crate::sort::Sorter;
 use crate::vector::VectorUnit;
-use crate::vssa::arrays::Lanes;
+use crate::vssa::arrays::{Lanes, Shelf};
 use crate::vssa::timing::{Columns, Operands};
 
 pub(crate) const KIND: Kind = Kind {
@@ -49,6 +49,7 @@ pub struct Vssa {
     shape: ArrayShape,
     order: Order,
     around: Surroundings,
+    shelf: Shelf,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +85,7 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
     Ok(Box::new(Vssa {
         shape,
         order: file.array.order,
+        shelf: Shelf::default(),
         around: Surroundings {
             sram: file.buffer.build()?,
             dram: file.dram,
@@ -131,7 +133,7 @@ impl Accelerator for Vssa {
 
 impl Vssa {
     fn work(&self, work: &Workload) -> Run {
-        let lanes = Lanes::new(self.shape, self.order);
+        let lanes = Lanes::new(self.shape, self.order, &self.shelf);
         let fed = format!("the trace's tiers, tokens in {} order", self.order.name());
         self.around.run(lanes, work, fed)
     }

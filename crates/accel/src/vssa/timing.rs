@@ -174,6 +174,13 @@ impl Timing {
         (cycles, breakdown)
     }
 
+    /// Kinds of tiles, each in each state, that have been run, and the elements of the
+    /// states.
+    pub(crate) fn known(&self) -> usize {
+        let elements = self.shape.rows * self.shape.columns;
+        self.after.len() + self.states.things.len() * elements as usize / 4
+    }
+
     /// A product as tiles of these arrays.
     pub(crate) fn cut(&mut self, product: &Operands) -> Tiles {
         let ArrayShape { rows, columns, .. } = self.shape;
