@@ -10,6 +10,7 @@ use crate::AccelError;
 use crate::energy::Actions;
 use crate::mapping::Mapping;
 use crate::memory::{Dram, Sram};
+use crate::products::ProductArray;
 use crate::schedule::{Arrays, Block, Ranking};
 use crate::{eyeriss, spatten, systolic, vssa};
 
@@ -41,6 +42,11 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
     /// The run of one new token of a decoder: by layer and set of key-value heads
     /// the tiers of the tokens that it attends to, itself the last.
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run;
+
+    /// Its array, if that runs products that belong to no model.
+    fn array(&self) -> Option<&dyn ProductArray> {
+        None
+    }
 
     /// The plan of a model of `layers` layers under the accelerator's own rule,
     /// if it prunes by one.

@@ -75,6 +75,24 @@ pub enum AccelError {
         /// The machine.
         machine: String,
     },
+    /// A machine that runs models only.
+    #[error(
+        "{machine}: has no engine for products of their own: machines of kind {kind} run models, on traces"
+    )]
+    NoProducts {
+        /// The machine.
+        machine: String,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A product whose element-cycles cannot be counted.
+    #[error("{machine}: `{product}` may take more element-cycles than can be counted")]
+    ProductTooLarge {
+        /// The machine.
+        machine: String,
+        /// The product.
+        product: String,
+    },
     /// A run that breaks a conservation law: a defect of this crate.
     #[error("{machine}: {law}: {found} where at least {expected} must be")]
     Conservation {

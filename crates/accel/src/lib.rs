@@ -11,7 +11,8 @@
 //! is, and the list of all), one folder for each accelerator ([`vssa`],
 //! [`systolic`], [`eyeriss`], [`spatten`]), and what stands around the arrays,
 //! the same for all: [`mapping`] (how products are cut), [`memory`], [`vector`],
-//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`], [`recording`] (when each unit did what).
+//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`], [`recording`] (when each
+//! unit did what). [`products`] runs products without a model.
 //!
 //! To try an accelerator, implement [`accelerator::Accelerator`] and hand it to
 //! [`Machine::of`]: `examples/own_accelerator.rs` is one in one file. To add it for
@@ -29,6 +30,7 @@ pub mod eyeriss;
 pub mod machine;
 pub mod mapping;
 pub mod memory;
+pub mod products;
 pub mod recording;
 pub mod report;
 pub mod scalesim;
@@ -43,4 +45,5 @@ pub mod vssa;
 
 pub use error::AccelError;
 pub use machine::Machine;
+pub use products::GemmReport;
 pub use report::{DecodingReport, RunReport, ScopeReport};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dtatrans_accel::machine::Setting;
+use dtatrans_precision::Bits;
 use dtatrans_precision::cache::CacheBudget;
 
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
@@ -99,7 +100,8 @@ pub(crate) enum Command {
         dtatrans simulate reviews.jsonl\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --set array.rows=16 --csv table.csv\n  \
-        dtatrans simulate reviews.jsonl --machine vssa-512 --perfetto layer3.json --layer 3")]
+        dtatrans simulate reviews.jsonl --machine vssa-512 --perfetto layer3.json --layer 3\n  \
+        dtatrans simulate --gemm products.csv --machine systolic-128")]
     Simulate(SimulateArguments),
 
     /// Search for the plan that costs least within a loss, all layers' ratios together
@@ -518,11 +520,49 @@ pub(crate) enum PartArgument {
     Reporting,
 }
 
+/// Bits of an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OperandBits {
+    /// 8 bits
+    #[value(name = "8")]
+    Eight,
+    /// 4 bits
+    #[value(name = "4")]
+    Four,
+}
+
+impl From<OperandBits> for Bits {
+    fn from(bits: OperandBits) -> Bits {
+        match bits {
+            OperandBits::Eight => Bits::Eight,
+            OperandBits::Four => Bits::Four,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct SimulateArguments {
     /// The trace; `-` is standard input
-    #[arg(value_name = "TRACE")]
-    pub(crate) trace: PathBuf,
+    #[arg(value_name = "TRACE", required_unless_present = "gemm")]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Instead of a trace a list of matrix products, SCALE-Sim's GEMM file: `Layer, M, N, K` a
+    /// line, M x K times K x N; they run one after the other on the machines' arrays
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["trace", "perfetto", "scalesim"],
+        requires = "machine"
+    )]
+    pub(crate) gemm: Option<PathBuf>,
+
+    /// Bits of the products' left operands
+    #[arg(long, value_enum, requires = "gemm", default_value = "8")]
+    pub(crate) left_bits: OperandBits,
+
+    /// Bits of the products' right operands
+    #[arg(long, value_enum, requires = "gemm", default_value = "8")]
+    pub(crate) right_bits: OperandBits,
 
     /// A built-in machine's name or a machine file; may be given several times [default: all that
     /// are built in]
@@ -533,7 +573,8 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "KEY=VALUE", requires = "machine")]
     pub(crate) set: Vec<Setting>,
 
-    /// Write a table of comma-separated values: a row for each machine, scope, layer and operation
+    /// Write a table of comma-separated values: a row for each machine, scope, layer and operation,
+    /// or for each machine and product
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 

@@ -217,6 +217,10 @@ impl Machine {
         self.clock_ghz
     }
 
+    pub(crate) fn accelerator(&self) -> &dyn Accelerator {
+        &*self.accelerator
+    }
+
     /// Number of its multiplying elements.
     pub fn elements(&self) -> u64 {
         self.accelerator.elements()

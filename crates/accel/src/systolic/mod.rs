@@ -4,7 +4,7 @@
 mod timing;
 
 use dtatrans_precision::trace::{Header, Input};
-use dtatrans_precision::workload::{Product, Workload};
+use dtatrans_precision::workload::{self, Product, Workload};
 use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ use crate::machine::{tables, tokens_so_far};
 use crate::mapping::SUM_BITS;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
+use crate::products::{ArrayRun, ProductArray};
 use crate::report::Breakdown;
 use crate::schedule::{Arrays, LaneRun, TileRange};
 use crate::vector::VectorUnit;
@@ -123,6 +124,30 @@ impl Accelerator for Systolic {
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
         let tokens = tokens_so_far(kept);
         self.work(&Workload::dense_step(&header.model, tokens, Bits::Eight))
+    }
+
+    fn array(&self) -> Option<&dyn ProductArray> {
+        Some(self)
+    }
+}
+
+impl ProductArray for Systolic {
+    fn shape(&self) -> ArrayShape {
+        self.shape
+    }
+
+    fn product(&self, gemm: &workload::gemm::Gemm, _left: Bits, _right: Bits) -> ArrayRun {
+        let own = Gemm {
+            m: gemm.m,
+            n: gemm.n,
+            k: gemm.k,
+        };
+        let (cycles, element_cycles) =
+            timing::run(self.shape, self.dataflow, self.overlap, own, gemm.batch);
+        ArrayRun {
+            cycles,
+            element_cycles,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod timing;
 pub mod wavefront;
 
 use dtatrans_precision::trace::{Header, Input};
+use dtatrans_precision::workload::gemm::Gemm;
 use dtatrans_precision::workload::{Product, RightBits, Workload};
 use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
@@ -27,10 +28,11 @@ use crate::energy::{Action, Actions, Part};
 use crate::machine::tables;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
+use crate::products::{ArrayRun, ProductArray};
 use crate::sort::Sorter;
 use crate::vector::VectorUnit;
 use crate::vssa::arrays::{Lanes, Shelf};
-use crate::vssa::timing::{Columns, Operands};
+use crate::vssa::timing::{Columns, Operands, Timing};
 
 pub(crate) const KIND: Kind = Kind {
     name: "vssa",
@@ -128,6 +130,25 @@ impl Accelerator for Vssa {
             &header.plan,
             kept,
         ))
+    }
+
+    fn array(&self) -> Option<&dyn ProductArray> {
+        Some(self)
+    }
+}
+
+impl ProductArray for Vssa {
+    fn shape(&self) -> ArrayShape {
+        self.shape
+    }
+
+    fn product(&self, gemm: &Gemm, left: Bits, right: Bits) -> ArrayRun {
+        let nibbles = [left, right].map(|bits| bits.nibbles() as u8);
+        let (cycles, element_cycles) = Timing::new(self.shape).run_uniform(gemm, nibbles);
+        ArrayRun {
+            cycles,
+            element_cycles,
+        }
     }
 }
 

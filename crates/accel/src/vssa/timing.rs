@@ -9,10 +9,11 @@
 
 use std::hash::Hash;
 
+use dtatrans_precision::workload::gemm::Gemm;
 use rustc_hash::FxHashMap;
 
 use crate::array_shape::ArrayShape;
-use crate::report::Breakdown;
+use crate::report::{Breakdown, Cause};
 use crate::schedule::LaneRun;
 use crate::vssa::wavefront::{Nibbles, Tile, Wavefront};
 
@@ -123,6 +124,55 @@ impl Position {
     }
 }
 
+/// One array on its way through many equal tiles.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    position: Position,
+    spent: LaneRun,
+}
+
+impl Run {
+    fn tile(&mut self, timing: &mut Timing, tiles: &Tiles, row: usize, column: usize) {
+        timing.tile(&mut self.position, tiles, row, column, 0, &mut self.spent);
+    }
+
+    /// Does something so many times; once a state comes back, what lies between is
+    /// multiplied.
+    fn repeat(&mut self, times: u64, mut once: impl FnMut(&mut Run)) {
+        let mut seen: FxHashMap<u32, (u64, Run)> = FxHashMap::default();
+        let mut done = 0;
+        while done < times {
+            if self.position.began
+                && let Some((first, earlier)) = seen.insert(self.position.state, (done, *self))
+            {
+                let period = done - first;
+                let more = (times - done) / period;
+                self.again(&earlier, more);
+                done += more * period;
+                seen.clear();
+                if done == times {
+                    break;
+                }
+            }
+            once(self);
+            done += 1;
+        }
+    }
+
+    /// What was done since `earlier`, so many times more.
+    fn again(&mut self, earlier: &Run, times: u64) {
+        let passed = self.position.base - earlier.position.base;
+        self.position.base += times as i64 * passed;
+        let mismatch = self.spent.mismatch - earlier.spent.mismatch;
+        self.spent.mismatch += times as i64 * mismatch;
+        for cause in Cause::ALL {
+            let before = earlier.spent.work.of(cause);
+            let field = self.spent.work.field(cause);
+            *field += times * (*field - before);
+        }
+    }
+}
+
 impl Timing {
     /// Arrays of this size, which have run nothing.
     pub fn new(shape: ArrayShape) -> Timing {
@@ -170,6 +220,65 @@ impl Timing {
             slack += rest;
             breakdown.tail += (cycles - end) * self.shape.rows * self.shape.columns;
         }
+        breakdown.settle(slack);
+        (cycles, breakdown)
+    }
+
+    /// Cycles of equal products whose operands have the same width everywhere, of any
+    /// size, and what the elements do in them: what repeats until a state comes back is
+    /// multiplied.
+    ///
+    /// Whole column tiles of all copies are dealt to the arrays one at a time, then
+    /// those that are not full; each array runs its own with all row tiles.
+    pub fn run_uniform(&mut self, gemm: &Gemm, [left, right]: [u8; 2]) -> (u64, Breakdown) {
+        let ArrayShape {
+            rows,
+            columns,
+            arrays,
+        } = self.shape;
+        let rows_of = |lines: u64| (lines / rows, lines % rows);
+        let ((full_rows, last_row), (full_columns, last_column)) =
+            (rows_of(gemm.m), (gemm.n / columns, gemm.n % columns));
+        // The kinds of tiles: whole ones, and those at the ends.
+        let sizes = |whole: u64, rest: u64| [whole, rest.max(1)];
+        let mut part = |lines: u64, nibbles: u8, size: u64| {
+            self.parts_of(&vec![nibbles; lines as usize], size)[0]
+        };
+        let tiles = Tiles {
+            rows: sizes(rows, last_row)
+                .map(|lines| part(lines, left, rows))
+                .to_vec(),
+            columns: sizes(columns, last_column)
+                .map(|lines| part(lines, right, columns))
+                .to_vec(),
+            steps: Steps::Number(gemm.k),
+            weight: gemm.k,
+        };
+        let dealt = |strips: u64, array: u64| strips / arrays + u64::from(array < strips % arrays);
+        let mut breakdown = Breakdown::default();
+        let mut slack = 0;
+        let mut ends = Vec::new();
+        for array in 0..arrays {
+            let mut run = Run::default();
+            let whole = gemm.batch * full_columns;
+            let rest = if last_column > 0 { gemm.batch } else { 0 };
+            for (column, strips) in [(0, whole), (1, rest)] {
+                run.repeat(dealt(strips, array), |run| {
+                    run.repeat(full_rows, |run| run.tile(self, &tiles, 0, column));
+                    run.repeat(u64::from(last_row > 0), |run| {
+                        run.tile(self, &tiles, 1, column)
+                    });
+                });
+            }
+            let (edges, rest) = self.edges(&run.position);
+            breakdown.add(&run.spent.work);
+            breakdown.add(&edges);
+            slack += run.spent.mismatch + rest;
+            ends.push(self.end(&run.position));
+        }
+        let cycles = ends.iter().copied().max().unwrap_or(0);
+        let idle: u64 = ends.iter().map(|end| cycles - end).sum();
+        breakdown.tail += idle * rows * columns;
         breakdown.settle(slack);
         (cycles, breakdown)
     }

@@ -1,4 +1,6 @@
-//! `dtatrans simulate`: accelerators on a trace.
+//! `dtatrans simulate`: accelerators on a trace, or on a list of products.
+
+mod products;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -34,7 +36,12 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
         .into_iter()
         .map(|name| machines::open(name, &arguments.set))
         .collect::<Result<_>>()?;
-    let file = &arguments.trace;
+    if let Some(list) = &arguments.gemm {
+        return products::run(arguments, list, &machines, json);
+    }
+    let Some(file) = &arguments.trace else {
+        bail!("neither a trace nor --gemm FILE is given");
+    };
     let what = || file.display().to_string();
     let (from, length): (Box<dyn BufRead>, u64) = if file.as_os_str() == "-" {
         (Box::new(BufReader::new(std::io::stdin())), 0)
