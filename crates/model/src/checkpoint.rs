@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::bert::{Architecture, BertConfig};
 use crate::json::{self, Fields};
-use crate::{DecoderCheckpoint, ModelError, SentenceHead, Tensors, TextTokenizer};
-use dtatrans_precision::ModelShape;
+use crate::{DecoderCheckpoint, ModelError, Pooling, SentenceHead, Tensors, TextTokenizer};
+use dtatrans_precision::{Ends, ModelShape, Reads};
 
 /// An encoder's checkpoint, opened and checked; its weights are read when an
 /// [`Engine`](crate::Engine) is made of it.
@@ -143,6 +143,26 @@ impl Checkpoint {
 
     /// The sizes that the model's cost depends on.
     pub fn shape(&self) -> ModelShape {
-        self.config.shape(&self.name)
+        let (reads, pooler, outputs) = match &self.head {
+            Head::Sentence(head) => match head.pooling {
+                Pooling::Mean => (Reads::Mean, false, 0),
+                Pooling::Cls => (Reads::First, false, 0),
+            },
+            Head::Classifier { labels } => (Reads::First, true, labels.len()),
+            Head::Tokens { labels } => (Reads::Each, false, labels.len()),
+            // Where an answer begins, and where it ends.
+            Head::Span => (Reads::Each, false, 2),
+        };
+        ModelShape {
+            ends: Some(Ends {
+                vocabulary: self.config.vocab_size,
+                // Of words, of positions and of token types.
+                tables: 3,
+                reads,
+                pooler,
+                outputs,
+            }),
+            ..self.config.shape(&self.name)
+        }
     }
 }

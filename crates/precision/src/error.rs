@@ -114,8 +114,9 @@ pub enum TraceError {
     },
     /// Another file format, or another version of this one.
     #[error(
-        "trace: line 1: format `{format}` version {version}: this program reads `{}` version {}",
+        "trace: line 1: format `{format}` version {version}: this program reads `{}` versions {} to {}",
         crate::trace::FORMAT,
+        crate::trace::OLDEST_VERSION,
         crate::trace::VERSION
     )]
     Version {

@@ -29,5 +29,5 @@ pub use calibration::Calibration;
 pub use error::{PlanError, TraceError};
 pub use plan::Plan;
 pub use ratio::Ratio;
-pub use shape::ModelShape;
+pub use shape::{Ends, ModelShape, Reads};
 pub use tier::{Bits, Tier};

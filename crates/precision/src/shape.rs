@@ -26,6 +26,79 @@ pub struct ModelShape {
     pub rotary: bool,
     /// Whether a query attends only to itself and to earlier tokens.
     pub causal: bool,
+    /// What stands before and behind the layers, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
+}
+
+/// The sizes of what stands before and behind a model's layers: the embedding, and
+/// what reads the last states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ends {
+    /// Rows of the token table.
+    pub vocabulary: usize,
+    /// Tables of which each token has a row in the sum that it begins with: of tokens;
+    /// of positions; of segments.
+    pub tables: usize,
+    /// The states that are read behind the layers.
+    pub reads: Reads,
+    /// Whether a matrix of hidden x hidden and an activation stand between the state
+    /// and the head.
+    pub pooler: bool,
+    /// Width of the head: labels, or the vocabulary; 0 if there is none.
+    pub outputs: usize,
+}
+
+/// Which of the last states are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reads {
+    /// The first token's.
+    First,
+    /// The last token's.
+    Last,
+    /// Each token's, apart.
+    Each,
+    /// The mean over the tokens that the last layer computes.
+    Mean,
+}
+
+impl Ends {
+    /// That all sizes can be.
+    ///
+    /// # Errors
+    /// The first field that cannot, and why.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        // As the other sizes of a trace: far above any model, far below an overflow.
+        const MOST: usize = 1 << 20;
+        let Ends {
+            vocabulary,
+            tables,
+            outputs,
+            ..
+        } = *self;
+        if vocabulary == 0 || vocabulary > MOST {
+            let reason = format!("{vocabulary}: must be 1 to {MOST}");
+            return Err(("model.ends.vocabulary", reason));
+        }
+        if !(1..=3).contains(&tables) {
+            return Err(("model.ends.tables", format!("{tables}: must be 1 to 3")));
+        }
+        if outputs > MOST {
+            let reason = format!("{outputs}: must be at most {MOST}");
+            return Err(("model.ends.outputs", reason));
+        }
+        if outputs > 0 && self.reads == Reads::Mean {
+            let reason = "a head on the mean of the states is not supported".into();
+            return Err(("model.ends.outputs", reason));
+        }
+        if self.pooler && !matches!(self.reads, Reads::First | Reads::Last) {
+            let reason = "true: a pooler reads one state".into();
+            return Err(("model.ends.pooler", reason));
+        }
+        Ok(())
+    }
 }
 
 impl ModelShape {
@@ -42,6 +115,7 @@ impl ModelShape {
             gated: false,
             rotary: false,
             causal: false,
+            ends: None,
         }
     }
 }

@@ -31,8 +31,11 @@ pub use operands::{OperandRows, Operands};
 
 /// Name of the file format.
 pub const FORMAT: &str = "dtatrans-trace";
-/// Version of the file format.
+/// Version of the file format that is written.
 pub const VERSION: u32 = 3;
+/// The oldest version that is read: it does not say what stands before and behind the
+/// layers.
+pub const OLDEST_VERSION: u32 = 2;
 
 /// A query whose largest probability is below this asks SpAtten's progressive
 /// quantization for the low bits (HPCA 2021, section V).
@@ -395,7 +398,8 @@ impl<R: BufRead> Reader<R> {
         }
         // The version first: a later one may have other fields.
         let format: FormatOnly = parse(&text, 1)?;
-        if format.format != FORMAT || format.version != VERSION {
+        let known = OLDEST_VERSION..=VERSION;
+        if format.format != FORMAT || !known.contains(&format.version) {
             return Err(TraceError::Version {
                 format: format.format,
                 version: format.version,
@@ -429,6 +433,10 @@ impl<R: BufRead> Reader<R> {
             let (own, heads) = (model.key_value_heads, model.heads);
             let reason = format!("{own}: must divide the {heads} heads");
             return Err(refuse("model.key_value_heads", reason));
+        }
+        if let Some(ends) = &model.ends {
+            ends.check()
+                .map_err(|(field, reason)| refuse(field, reason))?;
         }
         header
             .plan

@@ -8,18 +8,22 @@
 //! products, without stalls or padding: 4 for 8 b x 8 b.
 
 pub mod gemm;
+mod ends;
 mod layer;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Widths;
 use crate::{Bits, ModelShape, Plan, Tier};
+pub use ends::{Embedding, EndsWork, Pooling};
 use layer::LayerRows;
 
-/// Which product of a layer.
+/// Which product of a layer, or what of a model's ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
+    /// Before the layers: the sum of the rows of the tables, and its norm. No product.
+    Embedding,
     /// Hidden states times W_q.
     Query,
     /// Hidden states times W_k and W_v side by side.
@@ -38,11 +42,17 @@ pub enum Operation {
     PredictDown,
     /// The result times the map's second factor.
     PredictUp,
+    /// Behind the layers: one state times the pooler's matrix; or the mean of states,
+    /// which is no product.
+    Pool,
+    /// Behind the layers: states times the head's matrix.
+    Head,
 }
 
 impl Operation {
-    /// All operations in the order in which a layer runs them.
-    pub const ALL: [Operation; 9] = [
+    /// All operations in the order in which a model runs them.
+    pub const ALL: [Operation; 12] = [
+        Operation::Embedding,
         Operation::Query,
         Operation::KeyValue,
         Operation::Score,
@@ -52,6 +62,8 @@ impl Operation {
         Operation::Down,
         Operation::PredictDown,
         Operation::PredictUp,
+        Operation::Pool,
+        Operation::Head,
     ];
 
     /// Whether the product belongs to the attention proper: Q x K^T or P x V.
@@ -59,9 +71,18 @@ impl Operation {
         matches!(self, Operation::Score | Operation::Context)
     }
 
+    /// Whether it belongs to a layer, and not to what stands before or behind them.
+    pub fn is_of_layer(self) -> bool {
+        !matches!(
+            self,
+            Operation::Embedding | Operation::Pool | Operation::Head
+        )
+    }
+
     /// A short name for tables.
     pub fn label(self) -> &'static str {
         match self {
+            Operation::Embedding => "embedding",
             Operation::Query => "query",
             Operation::KeyValue => "key, value",
             Operation::Score => "Q x K",
@@ -71,6 +92,8 @@ impl Operation {
             Operation::Down => "feed-forward down",
             Operation::PredictDown => "prediction down",
             Operation::PredictUp => "prediction up",
+            Operation::Pool => "pooling",
+            Operation::Head => "head",
         }
     }
 }
@@ -89,7 +112,7 @@ pub enum RightBits {
 /// Equal products of one kind at one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {
-    /// Index of the layer, from 0.
+    /// Index of the layer, from 0; behind the last layer the number of layers.
     pub layer: usize,
     /// Which product.
     pub operation: Operation,
@@ -185,13 +208,16 @@ pub struct LayerWork {
     pub ranked_tokens: u64,
 }
 
-/// The work of all layers on one input.
+/// The work of a model on one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// Tokens of the input.
     pub tokens: usize,
     /// One entry per layer.
     pub layers: Vec<LayerWork>,
+    /// What stands before and behind the layers, where the shape says. No saving is
+    /// stated for it: it costs the same under every plan of these weights' bits.
+    pub ends: Option<EndsWork>,
 }
 
 /// Element-cycles, by the parts that savings are stated for.
@@ -252,7 +278,11 @@ impl Workload {
                 ranked_tokens: 0,
             })
             .collect();
-        Workload { tokens, layers }
+        Workload {
+            tokens,
+            layers,
+            ends: EndsWork::of(shape, [tokens; 2], [bits; 2], None),
+        }
     }
 
     /// The work of a run under a plan: `tiers[layer][token]` as its trace has
@@ -281,7 +311,14 @@ impl Workload {
                 }
             })
             .collect();
-        Workload { tokens, layers }
+        let last = tiers.last().into_iter().flatten();
+        let computed = last.filter(|tier| tier.is_computed()).count();
+        let bits = [Bits::Eight, plan.weight_bits];
+        Workload {
+            tokens,
+            layers,
+            ends: EndsWork::of(shape, [tokens, computed], bits, Some(plan)),
+        }
     }
 
     /// The work of the dense model on one new token behind others, `tokens` in all.
@@ -294,7 +331,11 @@ impl Workload {
                 ranked_tokens: 0,
             })
             .collect();
-        Workload { tokens: 1, layers }
+        Workload {
+            tokens: 1,
+            layers,
+            ends: EndsWork::of(shape, [1; 2], [bits; 2], None),
+        }
     }
 
     /// The work of one new token under a plan, which attends to what a cache has kept
@@ -330,10 +371,11 @@ impl Workload {
         Workload {
             tokens: 1,
             layers: layers.collect(),
+            ends: EndsWork::of(shape, [1; 2], [Bits::Eight, plan.weight_bits], Some(plan)),
         }
     }
 
-    /// All products of all layers.
+    /// All products of all layers; those of the ends are no part of them.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
         self.layers.iter().flat_map(|layer| &layer.products)
     }

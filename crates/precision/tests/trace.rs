@@ -5,7 +5,7 @@ use std::io::BufReader;
 use dtatrans_precision::trace::{
     Generation, Head, Header, Input, KeptTokens, Layer, Move, Reader, Writer,
 };
-use dtatrans_precision::{ModelShape, Plan, Tier, TraceError};
+use dtatrans_precision::{Ends, ModelShape, Plan, Reads, Tier, TraceError};
 
 fn header() -> Header {
     Header {
@@ -73,6 +73,7 @@ fn mistakes_are_named_with_their_line() {
     for (from, to, want) in [
         ("dtatrans-trace", "other", "format `other`"),
         ("\"version\":3", "\"version\":4,\"new\":0", "version 4"),
+        ("\"version\":3", "\"version\":1", "versions 2 to 3"),
         ("\"hidden\":8", "\"hidden\":0", "model.hidden"),
         ("\"layers\":2", "\"layers\":3", "line 1: plan"),
         ("\"causal\"", "\"casual\"", "line 1: unknown field `casual`"),
@@ -113,6 +114,55 @@ fn mistakes_are_named_with_their_line() {
     reader.read().unwrap();
     let message = reader.read().unwrap_err().to_string();
     assert!(message.contains("line 3: is not UTF-8"), "{message}");
+}
+
+#[test]
+fn what_stands_before_and_behind_the_layers_is_told_or_not() {
+    let text = written();
+    assert!(!text.contains("ends"));
+    // As the version before wrote it.
+    let old = text.replacen("\"version\":3", "\"version\":2", 1);
+    assert_eq!(read(&old).unwrap(), [input()]);
+
+    let mut header = header();
+    header.model.ends = Some(Ends {
+        vocabulary: 100,
+        tables: 2,
+        reads: Reads::Last,
+        pooler: false,
+        outputs: 100,
+    });
+    let writer = Writer::new(Vec::new(), &header).unwrap();
+    let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+    let reader = Reader::new(BufReader::new(text.as_bytes())).unwrap();
+    assert_eq!(reader.header(), &header);
+    for (from, to, want) in [
+        (
+            "\"vocabulary\":100",
+            "\"vocabulary\":0",
+            "model.ends.vocabulary: 0",
+        ),
+        ("\"tables\":2", "\"tables\":4", "model.ends.tables: 4"),
+        (
+            "\"outputs\":100",
+            "\"outputs\":2000000",
+            "model.ends.outputs: 2000000",
+        ),
+        (
+            "\"last\"",
+            "\"mean\"",
+            "model.ends.outputs: a head on the mean",
+        ),
+        ("\"last\"", "\"middle\"", "unknown variant `middle`"),
+        ("\"tables\"", "\"table\"", "unknown field `table`"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let message = read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(message.contains(want), "{to}: {message}");
+    }
+    let text = text.replacen("\"last\",\"pooler\":false", "\"each\",\"pooler\":true", 1);
+    let message = read(&text).unwrap_err().to_string();
+    assert!(message.contains("model.ends.pooler: true"), "{message}");
 }
 
 /// A decoder's header and an input of which three tokens were read at once and three

@@ -336,6 +336,7 @@ fn a_token_behind_a_cache_meets_what_is_left() {
         gated: true,
         rotary: true,
         causal: true,
+        ends: None,
     };
     let mut plan = Plan::dense_eight(1);
     let mut cache = CachePlan::by_attention(1);

@@ -133,7 +133,8 @@ impl BertConfig {
         self.hidden_size / self.num_attention_heads
     }
 
-    /// The sizes that the model's cost depends on.
+    /// The sizes that the cost of the layers depends on: a configuration alone does not
+    /// say what reads the last states.
     pub fn shape(&self, name: &str) -> ModelShape {
         ModelShape {
             name: name.into(),
@@ -146,6 +147,7 @@ impl BertConfig {
             gated: false,
             rotary: false,
             causal: false,
+            ends: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a decoder computes, whichever family it is of.
 
-use dtatrans_precision::ModelShape;
+use dtatrans_precision::{Ends, ModelShape, Reads};
 
 use crate::layers::{Activation, NormPlace, Rotary, Structure};
 
@@ -74,6 +74,16 @@ impl DecoderConfig {
             gated: self.gated,
             rotary: matches!(self.positions, Positions::Rotary(_)),
             causal: true,
+            ends: Some(Ends {
+                vocabulary: self.vocab_size,
+                tables: match self.positions {
+                    Positions::Learned => 2,
+                    Positions::Rotary(_) => 1,
+                },
+                reads: Reads::Last,
+                pooler: false,
+                outputs: self.vocab_size,
+            }),
         }
     }
 

@@ -316,8 +316,8 @@ impl LayerRows {
 }
 
 /// What a plan does to rows before they enter a product, and to its sums.
-struct Preparation<'a> {
-    plan: Option<&'a Plan>,
+pub(super) struct Preparation<'a> {
+    pub(super) plan: Option<&'a Plan>,
 }
 
 impl Preparation<'_> {
@@ -326,11 +326,24 @@ impl Preparation<'_> {
         let Some(plan) = self.plan else {
             return VectorWork::default();
         };
-        let elements = (rows.len() * width) as u64;
+        VectorWork {
+            multiply_additions: match plan.balance {
+                true => (rows.len() * width) as u64,
+                false => 0,
+            },
+            ..self.rotated(rows, width)
+        }
+    }
+
+    /// Rotation and quantization of rows whose channels are not balanced.
+    pub(super) fn rotated(&self, rows: &[Bits], width: usize) -> VectorWork {
+        let rotates = self.plan.is_some_and(|plan| plan.rotation);
         let stages = u64::from(rotation_block(width).ilog2());
         VectorWork {
-            hadamard_additions: if plan.rotation { elements * stages } else { 0 },
-            multiply_additions: if plan.balance { elements } else { 0 },
+            hadamard_additions: match rotates {
+                true => (rows.len() * width) as u64 * stages,
+                false => 0,
+            },
             ..self.quantized(rows, width)
         }
     }
@@ -383,7 +396,7 @@ impl Preparation<'_> {
 
     /// Where groups of channels have scales of their own, the sums of each group
     /// but the last are scaled and added to those before.
-    fn drained(&self, rows: &[Bits], k: usize, n: usize) -> VectorWork {
+    pub(super) fn drained(&self, rows: &[Bits], k: usize, n: usize) -> VectorWork {
         let groups = match self.plan {
             Some(plan) if plan.group > 0 => k.div_ceil(plan.group),
             _ => 1,
@@ -395,7 +408,7 @@ impl Preparation<'_> {
     }
 }
 
-fn sum(works: &[VectorWork]) -> VectorWork {
+pub(super) fn sum(works: &[VectorWork]) -> VectorWork {
     let mut sum = VectorWork::default();
     for work in works {
         sum.add(work);
