@@ -164,6 +164,9 @@ pub struct RunReport {
     /// All products of the layers; `None` where the machine has no engine for
     /// them.
     pub encoder: Option<ScopeReport>,
+    /// These, and what stands before and behind the layers; `None` where the trace does
+    /// not say what that is, or the machine has no engine for it.
+    pub model: Option<ScopeReport>,
     /// The tokens of decoders that came one by one, which are no part of the fields
     /// above; `None` where all were read at once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,6 +183,8 @@ pub struct DecodingReport {
     /// All products of the layers; `None` where the machine has no engine for
     /// them.
     pub encoder: Option<ScopeReport>,
+    /// These, and what stands before and behind the layers; `None` as above.
+    pub model: Option<ScopeReport>,
 }
 
 impl RunReport {
@@ -194,14 +199,18 @@ impl RunReport {
         if let (Some(own), Some(other)) = (&mut own.encoder, &other.encoder) {
             own.add(other);
         }
+        if let (Some(own), Some(other)) = (&mut own.model, &other.model) {
+            own.add(other);
+        }
     }
 
     /// Adds the report of another input.
     ///
     /// # Errors
-    /// [`AccelError::Mixed`] if it is of another machine.
+    /// [`AccelError::Mixed`] if it is of another machine, or has other scopes.
     pub fn add(&mut self, other: &RunReport) -> Result<(), AccelError> {
-        if self.machine != other.machine || self.encoder.is_some() != other.encoder.is_some() {
+        let scopes = |report: &RunReport| (report.encoder.is_some(), report.model.is_some());
+        if self.machine != other.machine || scopes(self) != scopes(other) {
             return Err(AccelError::Mixed {
                 left: self.machine.clone(),
                 right: other.machine.clone(),
@@ -211,6 +220,9 @@ impl RunReport {
         self.tokens += other.tokens;
         self.attention.add(&other.attention);
         if let (Some(own), Some(other)) = (&mut self.encoder, &other.encoder) {
+            own.add(other);
+        }
+        if let (Some(own), Some(other)) = (&mut self.model, &other.model) {
             own.add(other);
         }
         if let Some(decoding) = &other.decoding {

@@ -23,18 +23,23 @@ pub(crate) struct Context<'a> {
 pub(crate) enum Scope {
     Attention,
     Encoder,
+    Model,
 }
 
 impl Scope {
     fn has(self, product: &ProductRun) -> bool {
-        self == Scope::Encoder || product.operation.is_attention()
+        match self {
+            Scope::Attention => product.operation.is_attention(),
+            Scope::Encoder => product.operation.is_of_layer(),
+            Scope::Model => true,
+        }
     }
 }
 
 /// The blocks of a scope. What a block needs of another that is not in it is there
 /// from the beginning.
 fn blocks_of(run: &mut Run, scope: Scope) -> (Vec<Block>, Vec<Option<Ranking>>) {
-    if scope == Scope::Encoder {
+    if run.products.iter().all(|product| scope.has(product)) {
         return (std::mem::take(&mut run.blocks), run.rankings.clone());
     }
     let mut numbers = vec![None; run.blocks.len()];
@@ -103,7 +108,7 @@ impl Context<'_> {
                 .zip(&moved)
                 .filter(|(product, _)| scope.has(product)),
         )?;
-        if scope == Scope::Encoder {
+        if run.blocks.is_empty() {
             run.blocks = blocks;
         }
         let mut actions = Actions::default();

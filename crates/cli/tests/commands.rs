@@ -276,6 +276,12 @@ fn a_trace_can_be_simulated() {
     let lines = json_lines(&std::fs::read_to_string(path).unwrap());
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["format"], "dtatrans-trace");
+    assert_eq!(
+        lines[0]["model"]["ends"],
+        serde_json::json!({
+            "vocabulary": 30522, "tables": 3, "reads": "mean", "pooler": false, "outputs": 0
+        })
+    );
     assert_eq!(lines[1]["layers"].as_array().unwrap().len(), 6);
 
     let simulation: Value =
@@ -296,6 +302,12 @@ fn a_trace_can_be_simulated() {
     }
     assert!(cycles("spatten-eighth", "attention").is_some());
     assert!(cycles("spatten-eighth", "encoder").is_none());
+    assert!(cycles("spatten-eighth", "model").is_none());
+    // The embedding and the mean are little beside six layers.
+    for name in ["vssa-512", "systolic-128", "eyeriss"] {
+        let [all, layers] = ["model", "encoder"].map(|scope| cycles(name, scope).unwrap());
+        assert!(all > layers && all < 1.1 * layers, "{name}: {all} and {layers}");
+    }
 
     // A machine file of the user's own, and standard input.
     let machine = repository("machines/vssa-512.toml");
@@ -308,7 +320,8 @@ fn a_trace_can_be_simulated() {
         .iter()
         .find(|machine| machine["machine"] == "vssa-512");
     assert_eq!(Some(&own["machines"][0]), built_in);
-    assert!(stdout(&run(&["simulate", path])).contains("vssa-512"));
+    let tables = stdout(&run(&["simulate", path]));
+    assert!(tables.contains("vssa-512") && tables.contains("┆ model"), "{tables}");
 
     let wide = [
         "simulate",

@@ -561,6 +561,13 @@ fn a_trace_of_a_generation_says_what_became_of_the_cache() {
     assert_eq!(report["machines"][0]["decoding"]["tokens"], 5);
     let table = stdout(&run(&["simulate", path]));
     assert!(table.contains("5 came one by one"), "{table}");
+    assert!(table.contains("all with embedding and head"), "{table}");
+    // The head over 49,152 tokens is read for each of them.
+    let decoding = &report["machines"][0]["decoding"];
+    let read = |scope: &str| decoding[scope]["dram_read_bytes"].as_u64().unwrap();
+    let head = 5 * 49_152 * 576;
+    let more = read("model") - read("encoder");
+    assert!(more > head && more < head + head / 50, "{more}");
 
     let (code, error) = failure(&["trace", "--model", "smollm2", "a"]);
     assert_eq!(code, 1);

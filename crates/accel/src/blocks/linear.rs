@@ -1,7 +1,7 @@
 //! Products with weights.
 
 use dtatrans_precision::Bits;
-use dtatrans_precision::workload::{Product, RightBits, VectorWork};
+use dtatrans_precision::workload::{Operation, Product, RightBits, VectorWork};
 
 use super::{Builder, Results, bits_of, read, write};
 use crate::energy::{Action, Part};
@@ -17,13 +17,21 @@ impl Builder<'_> {
     /// The rows that a layer begins with: gathered from the residual stream in the
     /// order in which they will enter, quantized, and kept.
     pub(super) fn inputs(&mut self, product: &Product, layer: usize) {
-        let (rows, places) = self.arrays.arrange(&product.rows);
+        let arranged = self.arrays.arrange(&product.rows);
+        self.gathered(product, arranged, Some(layer));
+    }
+
+    /// Rows of the residual stream, of these bits and from these places, as the left
+    /// operand of a product.
+    pub(super) fn gathered(
+        &mut self,
+        product: &Product,
+        (rows, places): (Vec<Bits>, Vec<usize>),
+        ranked: Option<usize>,
+    ) {
         let id = self.products.len();
         let row_bytes = product.k as u64 * HIDDEN_BITS / 8;
-        if self.hidden == 0 {
-            self.hidden = self.allocate(8 * row_bytes * product.m() as u64) + 1;
-        }
-        let hidden = self.hidden - 1;
+        let hidden = self.residual_stream(product.m(), row_bytes);
         let address = self.allocate(bits_of(&rows) * product.k as u64);
         let mut results = Results {
             address,
@@ -46,7 +54,7 @@ impl Builder<'_> {
                     bytes: bits.len() as u64 * row_bytes,
                     until: block,
                     written_by: self.residual,
-                    ranked: Some(layer),
+                    ranked,
                 }],
                 takes: None,
                 before: self.share(&product.before, (done, until), all),
@@ -66,6 +74,14 @@ impl Builder<'_> {
         self.last = results;
     }
 
+    /// The address of the residual stream, which is as long as what first asks.
+    pub(super) fn residual_stream(&mut self, rows: usize, row_bytes: u64) -> u64 {
+        if self.hidden == 0 {
+            self.hidden = self.allocate(8 * row_bytes * rows as u64) + 1;
+        }
+        self.hidden - 1
+    }
+
     /// A product with weights. `next` is the work that its results need to be the
     /// rows of the next one.
     pub(super) fn linear(&mut self, product: &Product, next: VectorWork) {
@@ -80,11 +96,16 @@ impl Builder<'_> {
         };
         let strips: Vec<&[Bits]> = rows.chunks(shape.rows as usize).collect();
         let strip_bytes = |bits: &[Bits]| (bits_of(bits) * k).div_ceil(8);
+        let kept = match product.operation {
+            // Nothing follows that they would be quantized for.
+            Operation::Head => vec![Bits::Sixteen; rows.len()],
+            _ => rows.clone(),
+        };
         let result_bits = match writes_hidden(product.operation) {
             // The residual stream is read, added to and written, and the rows of the
             // next product are kept beside it.
-            true => product.m() as u64 * n * 2 * HIDDEN_BITS + bits_of(&rows) * n,
-            false => bits_of(&rows) * n,
+            true => product.m() as u64 * n * 2 * HIDDEN_BITS + bits_of(&kept) * n,
+            false => bits_of(&kept) * n,
         };
         let right = Strips {
             count: n.div_ceil(shape.columns),
@@ -113,7 +134,7 @@ impl Builder<'_> {
         }
         .choose();
         let weights = self.allocate(right.bytes * 8);
-        let address = self.allocate(bits_of(&rows) * n);
+        let address = self.allocate(bits_of(&kept) * n);
         let mut offsets = vec![0];
         for bits in &strips {
             offsets.push(offsets[offsets.len() - 1] + strip_bytes(bits));
@@ -130,7 +151,7 @@ impl Builder<'_> {
             weight_bits,
             results: Results {
                 address,
-                rows: rows.clone(),
+                rows: kept,
                 written_by: vec![0; strips.len()],
             },
             hidden: writes_hidden(product.operation).then(|| self.hidden.saturating_sub(1)),
@@ -156,7 +177,7 @@ impl Builder<'_> {
             self.residual = Some(last);
         }
         // Queries, keys and values have the same rows.
-        if product.operation != dtatrans_precision::workload::Operation::Query {
+        if product.operation != Operation::Query {
             self.last = results;
         }
         let run = &mut self.products[id];
@@ -177,7 +198,7 @@ impl Builder<'_> {
 
 /// Requests for parts of rows, `bytes` of `row_bytes` from `offset` on; neighbours in
 /// memory are asked for together.
-fn gather(
+pub(super) fn gather(
     address: u64,
     row_bytes: u64,
     (offset, bytes): (u64, u64),
@@ -311,10 +332,11 @@ impl Linear<'_> {
         let mut after = 0;
         if piece + 1 == pieces {
             let mut at = self.results.address;
-            let chosen = &self.rows[first_row as usize..last_row as usize];
+            let kept = &self.results.rows;
+            let chosen = &kept[first_row as usize..last_row as usize];
             // Strip by strip, each group of columns after the other.
             let before: u64 =
-                bits_of(&self.rows[..first_row as usize]) * self.n + bits_of(chosen) * first;
+                bits_of(&kept[..first_row as usize]) * self.n + bits_of(chosen) * first;
             at += before / 8;
             stores.push(write(at, (bits_of(chosen) * wide).div_ceil(8)));
             if let Some(hidden) = self.hidden {

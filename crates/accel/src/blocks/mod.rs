@@ -4,9 +4,10 @@
 //! token's row after the other in the order of the text; what follows within a
 //! layer lies in the order in which it enters the arrays. So grouping costs its
 //! gathers and scatters where a layer begins and where a product adds to the
-//! residual stream.
+//! residual stream. [`ends`] has what stands before and behind the layers.
 
 mod attention;
+mod ends;
 mod linear;
 pub mod steady;
 
@@ -47,6 +48,8 @@ pub(crate) trait TiledArrays: Arrays {
 
     /// Element-cycles that a product needs.
     fn element_cycles(&self, product: &Product) -> u64;
+    /// Takes on what is no product, and has no tiles.
+    fn add_none(&mut self);
 
     /// The bits of rows in the order in which they enter, and the place in the text
     /// of each.
@@ -74,8 +77,14 @@ impl Surroundings {
         fed: String,
     ) -> Run {
         let mut builder = Builder::new(self, &mut arrays, work.tokens);
+        if let Some(ends) = &work.ends {
+            builder.embedding(&ends.embedding);
+        }
         for layer in &work.layers {
             builder.layer(layer);
+        }
+        if let Some(ends) = &work.ends {
+            builder.behind(ends);
         }
         let Builder {
             products,

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use dtatrans_precision::trace::{Header, Input};
-use dtatrans_precision::workload::{Operation, Product, Workload};
+use dtatrans_precision::workload::{Embedding, Operation, Pooling, Product, VectorWork, Workload};
 use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
@@ -132,13 +132,79 @@ impl Accelerator for Eyeriss {
 impl Eyeriss {
     fn work(&self, work: &Workload) -> Run {
         let mut steady = Steady::default();
+        if let Some(ends) = &work.ends {
+            steady.add(self.embedding(&ends.embedding));
+        }
         for layer in &work.layers {
             steady.layer(0, Actions::default());
             for product in &layer.products {
                 steady.add(self.product(product));
             }
         }
+        if let Some(ends) = &work.ends {
+            if let Some(pooling) = &ends.pooling {
+                steady.add(self.pooling(pooling));
+            }
+            for product in &ends.products {
+                steady.add(self.product(product));
+            }
+        }
         steady.run("all tokens at 16 bits".into(), true)
+    }
+
+    /// Rows of tables, of which that of segments is the same for all tokens.
+    fn embedding(&self, embedding: &Embedding) -> Whole {
+        let tokens = embedding.tokens as u64;
+        let rows = match embedding.tables as u64 {
+            3.. => 2 * tokens + 1,
+            tables => tables * tokens,
+        };
+        let words = [rows, tokens].map(|rows| rows * embedding.width as u64);
+        self.vector_only(Operation::Embedding, 0, tokens, words, &embedding.work)
+    }
+
+    fn pooling(&self, pooling: &Pooling) -> Whole {
+        let (rows, width) = (pooling.rows as u64, pooling.width as u64);
+        let words = [rows * width, width];
+        self.vector_only(Operation::Pool, pooling.layer, rows, words, &pooling.work)
+    }
+
+    /// What the vector unit makes of words from DRAM without the arrays.
+    fn vector_only(
+        &self,
+        operation: Operation,
+        layer: usize,
+        m: u64,
+        [read, written]: [u64; 2],
+        work: &VectorWork,
+    ) -> Whole {
+        let mut actions = Actions::default();
+        vector::count(work, &mut actions);
+        actions.count(Part::Buffer, Action::EyerissBuffer, read + written);
+        Whole {
+            product: ProductRun {
+                layer,
+                operation,
+                copies: 1,
+                m,
+                n: 0,
+                k: 0,
+                macs: 0,
+                actions,
+                unique_read_bytes: 0,
+                mapping: None,
+            },
+            steps: STEPS,
+            cycles: 0,
+            element_cycles: Breakdown::default(),
+            traffic: Traffic {
+                read_bytes: WORD_BYTES * read,
+                write_bytes: WORD_BYTES * written,
+                unique_read_bytes: WORD_BYTES * read,
+            },
+            vector_cycles: self.vector.cycles(work),
+            takes: false,
+        }
     }
 
     fn mapping(&self, m: u64, n: u64, k: u64) -> Mapping {

@@ -249,7 +249,11 @@ impl Machine {
         let run = self.accelerator.run(header, input);
         let dense = Workload::dense(&header.model, input.read(), Bits::Eight);
         let fed = run.fed.clone();
-        let (attention, encoder) = self.scopes(run, &dense)?;
+        let Scopes {
+            attention,
+            encoder,
+            model,
+        } = self.scopes(run, &dense)?;
         let mut report = RunReport {
             machine: self.name.clone(),
             kind: self.kind,
@@ -258,6 +262,7 @@ impl Machine {
             tokens: input.tokens.len() as u64,
             attention,
             encoder,
+            model,
             decoding: None,
         };
         let mut replay = input.replay();
@@ -265,11 +270,16 @@ impl Machine {
             let run = self.accelerator.step(header, kept);
             let tokens = tokens_so_far(kept);
             let dense = Workload::dense_step(&header.model, tokens, Bits::Eight);
-            let (attention, encoder) = self.scopes(run, &dense)?;
+            let Scopes {
+                attention,
+                encoder,
+                model,
+            } = self.scopes(run, &dense)?;
             report.add_decoding(&DecodingReport {
                 tokens: 1,
                 attention,
                 encoder,
+                model,
             });
         }
         Ok(report)
@@ -310,16 +320,12 @@ impl Machine {
         })
     }
 
-    /// The reports of the attention and, if there is one, of all products of a run;
-    /// the dense model's are `dense`.
-    fn scopes(
-        &self,
-        mut run: Run,
-        dense: &Workload,
-    ) -> Result<(ScopeReport, Option<ScopeReport>), AccelError> {
-        let macs = |wanted: &dyn Fn(Operation) -> bool| {
+    /// The reports of the scopes that a run has; the dense model's work is `dense`.
+    fn scopes(&self, mut run: Run, dense: &Workload) -> Result<Scopes, AccelError> {
+        let macs = |wanted: &dyn Fn(Operation) -> bool| -> u64 {
             dense
                 .products()
+                .chain(dense.ends.iter().flat_map(|ends| &ends.products))
                 .filter(|product| wanted(product.operation))
                 .map(|product| product.macs())
                 .sum()
@@ -327,11 +333,19 @@ impl Machine {
         let context = self.context(&run);
         let attention_macs = macs(&Operation::is_attention);
         let attention = context.report(&mut run, Scope::Attention, attention_macs, None)?;
-        let encoder = match run.runs_encoder {
-            true => Some(context.report(&mut run, Scope::Encoder, macs(&|_| true), None)?),
-            false => None,
-        };
-        Ok((attention, encoder))
+        let (mut encoder, mut model) = (None, None);
+        if run.runs_encoder {
+            let encoder_macs = macs(&Operation::is_of_layer);
+            encoder = Some(context.report(&mut run, Scope::Encoder, encoder_macs, None)?);
+            if dense.ends.is_some() {
+                model = Some(context.report(&mut run, Scope::Model, macs(&|_| true), None)?);
+            }
+        }
+        Ok(Scopes {
+            attention,
+            encoder,
+            model,
+        })
     }
 
     fn context(&self, run: &Run) -> Context<'_> {
@@ -359,6 +373,13 @@ fn banks(accelerator: &dyn Accelerator) -> Option<Banks> {
     Some(Banks::new(sram.banks(), sram.access_bits()))
 }
 
+/// The reports of a run, by scope.
+struct Scopes {
+    attention: ScopeReport,
+    encoder: Option<ScopeReport>,
+    model: Option<ScopeReport>,
+}
+
 /// Tokens so far in a step of a decoder.
 pub(crate) fn tokens_so_far(kept: &[Vec<Vec<Tier>>]) -> usize {
     kept.iter().flatten().next().map_or(0, Vec::len)
@@ -377,6 +398,9 @@ fn check_input(header: &Header, input: &Input) -> Result<(), AccelError> {
     let n = input.tokens.len();
     if let Err(Misfit { field, reason }) = input.check(model) {
         return refuse(format!("{field}: {reason}"));
+    }
+    if let Some(Err((field, reason))) = model.ends.map(|ends| ends.check()) {
+        return refuse(format!("{field} = {reason}"));
     }
     let sizes = [
         model.hidden,
@@ -405,7 +429,13 @@ fn dense_macs(model: &ModelShape, n: usize) -> Option<u128> {
     let per_token = product(&[4, model.hidden, model.heads, model.head_dim])?
         .checked_add(product(&[2, n, model.heads, model.head_dim])?)?
         .checked_add(product(&[3, model.hidden, model.intermediate])?)?;
-    per_token.checked_mul(product(&[model.layers, n])?)
+    let behind = match &model.ends {
+        Some(ends) => product(&[n, model.hidden, model.hidden.checked_add(ends.outputs)?])?,
+        None => 0,
+    };
+    per_token
+        .checked_mul(product(&[model.layers, n])?)?
+        .checked_add(behind)
 }
 
 /// The tables of a machine file as a kind's own type.

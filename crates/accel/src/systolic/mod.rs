@@ -209,9 +209,14 @@ impl TiledArrays for Running {
         product.macs()
     }
 
+    fn add_none(&mut self) {
+        self.shared.add(0, Breakdown::default(), 0);
+    }
+
     fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
         (lines.to_vec(), (0..lines.len()).collect())
     }
+
     /// What the array does that costs energy: an element multiplies, adds, and
     /// clocks accumulator and both operands once per product, and clocks them
     /// for padding too. Output-stationary sums drain down the column, half of it

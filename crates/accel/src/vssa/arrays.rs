@@ -136,6 +136,10 @@ impl TiledArrays for Lanes {
         product.element_cycles()
     }
 
+    fn add_none(&mut self) {
+        self.products.push(Vec::new());
+    }
+
     fn arrange(&self, lines: &[Bits]) -> (Vec<Bits>, Vec<usize>) {
         self.order.arrange(lines)
     }

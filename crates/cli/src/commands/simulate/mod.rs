@@ -130,20 +130,27 @@ fn record(arguments: &SimulateArguments, recording: &Recording) -> Result<()> {
 }
 
 fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
-    let all = if decodes { "layers" } else { "encoder" };
+    let (layers, model) = match decodes {
+        true => ("layers", "all with embedding and head"),
+        false => ("encoder", "model"),
+    };
     output::print_line(format!(
         "{} inputs of {} tokens in all, {} under plan `{}`",
         simulation.inputs, simulation.tokens, simulation.model, simulation.plan
     ))?;
     print_scope("attention", simulation, |report| Some(&report.attention))?;
-    print_scope(all, simulation, |report| report.encoder.as_ref())?;
+    print_scope(layers, simulation, |report| report.encoder.as_ref())?;
+    print_scope(model, simulation, |report| report.model.as_ref())?;
     if let Some(decoding) = &simulation.machines[0].decoding {
         output::print_line(format!("Of these {} came one by one:", decoding.tokens))?;
         print_scope("attention", simulation, |report| {
             Some(&report.decoding.as_ref()?.attention)
         })?;
-        print_scope(all, simulation, |report| {
+        print_scope(layers, simulation, |report| {
             report.decoding.as_ref()?.encoder.as_ref()
+        })?;
+        print_scope(model, simulation, |report| {
+            report.decoding.as_ref()?.model.as_ref()
         })?;
     }
     for report in &simulation.machines {
@@ -152,6 +159,7 @@ fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
     Ok(())
 }
 
+/// One line for each machine that has the scope; nothing if none has.
 fn print_scope(
     name: &str,
     simulation: &Simulation,
@@ -176,6 +184,9 @@ fn print_scope(
             format!("{:.0}", scope.effective_gops()),
             format!("{:.0} %", 100.0 * scope.utilisation()),
         ]);
+    }
+    if table.is_empty() {
+        return Ok(());
     }
     output::print_line(table)?;
     print_causes(name, simulation, scope)
