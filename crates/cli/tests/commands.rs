@@ -306,7 +306,10 @@ fn a_trace_can_be_simulated() {
     // The embedding and the mean are little beside six layers.
     for name in ["vssa-512", "systolic-128", "eyeriss"] {
         let [all, layers] = ["model", "encoder"].map(|scope| cycles(name, scope).unwrap());
-        assert!(all > layers && all < 1.1 * layers, "{name}: {all} and {layers}");
+        assert!(
+            all > layers && all < 1.1 * layers,
+            "{name}: {all} and {layers}"
+        );
     }
 
     // A machine file of the user's own, and standard input.
@@ -321,7 +324,10 @@ fn a_trace_can_be_simulated() {
         .find(|machine| machine["machine"] == "vssa-512");
     assert_eq!(Some(&own["machines"][0]), built_in);
     let tables = stdout(&run(&["simulate", path]));
-    assert!(tables.contains("vssa-512") && tables.contains("┆ model"), "{tables}");
+    assert!(
+        tables.contains("vssa-512") && tables.contains("│ model "),
+        "{tables}"
+    );
 
     let wide = [
         "simulate",
