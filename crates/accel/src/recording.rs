@@ -51,7 +51,8 @@ struct Event {
 impl Recording {
     /// Number of layers.
     pub fn layers(&self) -> usize {
-        let layers = self.products.iter().map(|(layer, _)| layer + 1);
+        let spans = self.timeline.spans.iter();
+        let layers = spans.map(|span| self.products[span.product].0 + 1);
         layers.max().unwrap_or(0)
     }
 

@@ -7,8 +7,8 @@
 //! is counted in element-cycles, `bits/4 x bits/4` for each of its M N K scalar
 //! products, without stalls or padding: 4 for 8 b x 8 b.
 
-pub mod gemm;
 mod ends;
+pub mod gemm;
 mod layer;
 
 use serde::{Deserialize, Serialize};

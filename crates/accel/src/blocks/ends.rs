@@ -11,7 +11,7 @@ use crate::accelerator::ProductRun;
 use crate::energy::Actions;
 use crate::memory::Request;
 use crate::memory::operands::HIDDEN_BITS;
-use crate::schedule::{Block, Load, TileRange};
+use crate::schedule::{Block, Load, Operand, TileRange};
 use crate::vector;
 
 /// Where the tables lie: far above all else, so that nothing else lies elsewhere for
@@ -71,7 +71,7 @@ impl Builder<'_> {
             self.vector_block(id, loads, before, stores);
         }
         self.residual = Some(last);
-        self.products[id].unique_read_bytes = self.blocks[first..]
+        self.products[id].operand_bytes[2] = self.blocks[first..]
             .iter()
             .flat_map(|block| &block.loads)
             .flat_map(|load| &load.requests)
@@ -117,6 +117,7 @@ impl Builder<'_> {
             let block = self.blocks.len();
             let until = places[0] + places.len();
             let load = Load {
+                operand: Operand::Other,
                 requests: gather(hidden, row_bytes, (0, row_bytes), places, false),
                 bytes: places.len() as u64 * row_bytes,
                 until: block,
@@ -131,7 +132,7 @@ impl Builder<'_> {
             };
             self.vector_block(id, vec![load], before, stores);
         }
-        self.products[id].unique_read_bytes = rows as u64 * row_bytes;
+        self.products[id].operand_bytes[2] = rows as u64 * row_bytes;
     }
 
     /// Takes on what the vector unit does without the arrays.
@@ -154,7 +155,8 @@ impl Builder<'_> {
             k: 0,
             macs: 0,
             actions,
-            unique_read_bytes: 0,
+            element_cycles: 0,
+            operand_bytes: [0; 3],
             mapping: None,
         });
         self.products.len() - 1
@@ -175,7 +177,7 @@ impl Builder<'_> {
             before,
             after: 0,
             stores,
-            operand_bits: 0,
+            operand_bits: [0; 2],
             other_bits: 0,
         });
     }

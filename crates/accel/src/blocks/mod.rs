@@ -48,6 +48,7 @@ pub(crate) trait TiledArrays: Arrays {
 
     /// Element-cycles that a product needs.
     fn element_cycles(&self, product: &Product) -> u64;
+
     /// Takes on what is no product, and has no tiles.
     fn add_none(&mut self);
 
