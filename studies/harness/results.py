@@ -14,8 +14,9 @@ from harness import charts, files, tables
 
 @dataclass
 class Findings:
-    """What a study found. `columns` come before the shared ones of the table;
-    `document` takes the place of the table in the JSON document."""
+    """What a study found. `columns` come before the shared ones of the table, whose
+    `units` stand above it; `document` takes the place of the table in the JSON
+    document."""
 
     title: str
     rows: list
@@ -26,6 +27,7 @@ class Findings:
     notes: list = field(default_factory=list)
     document: dict | None = None
     shared: list = field(default_factory=lambda: list(tables.MEASURED))
+    units: str = tables.UNITS
 
     @property
     def all_columns(self):
@@ -78,7 +80,7 @@ def write(folder, findings, provenance):
     document."""
     found = document(findings, provenance)
     about = provenance.lines()
-    notes = [findings.title, *about, *findings.notes, tables.UNITS]
+    notes = [findings.title, *about, *findings.notes, findings.units]
     below = [*findings.notes, *about]
     chart = charts.render(findings.title, findings.panels, findings.across, below, findings.own_legends)
     contents = {

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 from harness import program
 from harness.failure import Failure
+from harness.simulation import CAUSES
 from questions import compensation
 from tests.workplace import ROOT, Workplace, write
 
@@ -76,6 +77,33 @@ class EndToEnd(Workplace):
             self.assertEqual(row["evaluations"], 12)
             self.assertGreater(row["front"], 0)
             self.assertTrue(row["plan"] is None or row["low"] <= row["loss"] <= row["high"], row)
+
+    def test_quick_stalls(self):
+        paragraph = " ".join(["ab c"] * 100)
+        write(self.folder / "data" / "wikitext2" / "valid.txt", f" {paragraph} \n" * 8)
+        status, out, errors = self.run_study("stalls", "--quick", "--json", "--threads", "1")
+        self.assertEqual(status, 0, errors)
+        lines = (self.folder / "output" / "stalls.csv").read_text().splitlines()
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("# ")))
+        # Two lengths, two ratios, two shapes and one of them behind HBM2, three orders, two scopes.
+        self.assertEqual(len(rows), 2 * 2 * 3 * 3 * 2)
+        of = {}
+        for row in rows:
+            spent = sum(float(row[f"{cause}_percent"]) for cause in CAUSES)
+            self.assertAlmostEqual(spent, 100, delta=0.06)
+            self.assertEqual(int(row["element_cycles"]), 512 * int(row["cycles"]))
+            # All that is neither work nor promoted work is lost.
+            if row["order"] != "promoted":
+                self.assertAlmostEqual(float(row["reached"]), float(row["active_percent"]), delta=0.02)
+            of.setdefault((row["texts"], row["r8"], row["shape"], row["memory"], row["scope"]), {})[row["order"]] = row
+        for orders in of.values():
+            tokens = {order: float(row["tokens_8"]) for order, row in orders.items()}
+            self.assertEqual(tokens["arrival"], tokens["grouped"])
+            self.assertGreater(tokens["promoted"], tokens["grouped"])
+            self.assertEqual(orders["arrival"]["position_table_bytes"], "0")
+        document = json.loads(out)
+        self.assertEqual(len(document["grouping"]), len(of))
+        self.assertLess(min(one["cycles_percent"] for one in document["grouping"]), 0)
 
 
 def two_labels(weights):
