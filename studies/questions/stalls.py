@@ -24,8 +24,9 @@ RATIOS = [
 
 # Rows, columns and arrays of 512 elements.
 SHAPES = [(4, 4, 32), (8, 8, 8), (8, 16, 4), (16, 16, 2), (16, 32, 1), (32, 16, 1)]
-# That of the machine's own file, and the ratios that it runs behind HBM2 too.
+# The shape of the machine's own file, and the ratios that it runs behind HBM2 too.
 BUILT_IN = (8, 16, 4)
+OWN = "x".join(map(str, BUILT_IN))
 BEHIND_HBM2 = [(0.25, 0.4, 4), (0.05, 0.35, 4), (0.0, 0.35, 4)]
 
 ORDERS = ["arrival", "grouped", "promoted"]
@@ -84,7 +85,6 @@ def run(study):
         shared=[],
         units=UNITS,
         panels=panels(rows),
-        own_legends=True,
         document=document(rows),
         notes=[
             f"{MODEL} under keys-values, all layers but the first, which is at 4 bits (at 8 where all are); "
@@ -173,10 +173,12 @@ def of_point(simulation, study, texts, ratio, shape, machine, about):
 
 
 def document(rows):
-    """What the rows say: the share of the ideal that each shape reaches, and what each
-    step from one order to the next changes."""
+    """What the rows say: the share of the ideal that each shape reaches, and on the
+    machine's own shape what each step from one order to the next changes."""
     by_point = {}
     for row in rows:
+        if row["shape"] != OWN:
+            continue
         point = tuple(row[key] for key in ("texts", "r8", "r4", "protected_bits", "shape", "memory", "scope"))
         by_point.setdefault(point, {})[row["order"]] = row
     steps = {"grouping": ("arrival", "grouped"), "promotion": ("grouped", "promoted")}
@@ -203,6 +205,11 @@ def by_shape(rows):
 def mixed(row):
     """Whether tokens of 8 and of 4 bits meet."""
     return 0 < row["r8"] < 1 or (row["r8"] == 0 and row["protected_bits"] == 8)
+
+
+def has_tiers(row):
+    """Whether not all tokens are the same."""
+    return mixed(row) or row["r8"] + row["r4"] < 1
 
 
 def changes(before, after):
@@ -233,8 +240,10 @@ def behind_hbm2(study):
     return path
 
 
-# What the chart shows by shape; all others are in the table.
+# What the chart shows by shape, and the shapes that it shows by ratio; all others are
+# in the table.
 SHOWN = (0.25, 0.4, 4)
+COMPARED = ["4x4x32", OWN, "16x16x2"]
 
 
 def panels(rows):
@@ -252,10 +261,10 @@ def panels(rows):
             made.append(by(f"{texts} texts, attention: {title}", "% of element-cycles", at(own), key))
     for texts in ("short", "long"):
         own = [row for row in rows if row["texts"] == texts and row["scope"] == "attention"]
-        own = [named(row) for row in own if row["shape"] == "x".join(map(str, BUILT_IN))]
-        panel = by(f"{texts} texts, attention, 8x16x4, by ratio", "effective GOP/s", own, "effective_gops", "ratio")
+        own = [named(row) for row in own if row["shape"] == OWN and has_tiers(row)]
+        panel = by(f"{texts} texts, attention: {OWN} by ratio", "effective GOP/s", own, "effective_gops", "ratio")
         ideal = [row for row in own if row["order"] == "grouped"]
-        panel.series.insert(0, charts.series("ideal", ideal, "ratio", "ideal_gops", line=False))
+        panel.series.append(charts.series("ideal", ideal, "ratio", "ideal_gops", line=False))
         made.append(panel)
     for texts in ("short", "long"):
         made.append(promotion(texts, rows))
@@ -284,7 +293,8 @@ def by(title, label, rows, y, x="shape"):
 def promotion(texts, rows):
     """What promotion changes, by ratio and shape."""
     cycles = {}
-    own = [named(row) for row in rows if row["texts"] == texts and row["scope"] == "attention"]
+    own = [row for row in rows if row["texts"] == texts and row["scope"] == "attention" and has_tiers(row)]
+    own = [named(row) for row in own if row["shape"] in COMPARED]
     for row in own:
         cycles[row["ratio"], row["shape"], row["order"]] = row["cycles"]
     ratios = list(dict.fromkeys(row["ratio"] for row in own))
