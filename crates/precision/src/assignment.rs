@@ -29,7 +29,8 @@ pub struct Rule<'a> {
 ///
 /// With `round_to` above 1 the 8-bit group is rounded up to whole tiles out of
 /// the next best tokens, and the last tile of computed tokens is filled up: in
-/// an array that works tile by tile both are free in cycles.
+/// products with weights both are nearly free in cycles on an array that works
+/// tile by tile, but in the attention these tokens are keys and values too.
 ///
 /// # Panics
 /// If the slices differ in length, a protected token is gone, or `round_to` is 0.
