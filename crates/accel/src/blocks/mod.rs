@@ -4,7 +4,7 @@
 //! token's row after the other in the order of the text; what follows within a
 //! layer lies in the order in which it enters the arrays. So grouping costs its
 //! gathers and scatters where a layer begins and where a product adds to the
-//! residual stream. [`ends`] has what stands before and behind the layers.
+//! residual stream. `ends` has what stands before and behind the layers.
 
 mod attention;
 mod ends;

@@ -2,10 +2,10 @@
 //!
 //! Operands lie word by word in one bank after the other, so a stream of them asks
 //! each bank in turn. A bank serves one word a cycle; who comes too late waits.
-//! Each array has a stream for its rows and one for its columns, read [`AHEAD`]
-//! words ahead; fetches from DRAM and the vector unit have one each. How long the
+//! Each array has a stream for its rows and one for its columns, read two words
+//! ahead; fetches from DRAM and the vector unit have one each. How long the
 //! arrays are held up is found by serving the streams of a window of
-//! [`WINDOW`] cycles word by word, once for each mix of rates, with the arrays'
+//! 1,024 cycles word by word, once for each mix of rates, with the arrays'
 //! streams alone and with all of them: what the first costs is for want of banks,
 //! what the second adds are conflicts, whoever waits: the next block needs what
 //! others fetch or finish under this one. Our decision, as is everything about
