@@ -5,8 +5,9 @@
 //! buffer has room for them; the vector unit makes operands and works on results
 //! beside the arrays; results are stored behind the fetches that are waited for.
 //! Each unit does its work in the order of the blocks, so that a block begins at
-//! the maximum of the ends of what it needs: more bandwidth, or more room, never
-//! makes a run of the same blocks longer.
+//! the maximum of the ends of what it needs: more bandwidth never makes a run of the
+//! same blocks longer. More room lets fetches come before stores, and so may, by as
+//! much as a fetch takes that something else waits behind.
 //!
 //! What an array waits for is found on the chain of events that ends where its
 //! wait ends: each part of the wait is charged to the unit that the chain passes

@@ -87,9 +87,9 @@ pub struct Controller {
 enum Memory {
     Ideal {
         cycles_per_byte: f64,
-        /// Since the memory was idle: when that ended, and bytes from then on.
-        begun: u64,
-        bytes: u64,
+        /// When the last byte so far comes: a fraction of a cycle counts, so that what is
+        /// asked for earlier never comes later.
+        end: f64,
     },
     Channels {
         /// Cycles of the chip in one of the DRAM's.
@@ -106,8 +106,7 @@ impl Controller {
     pub(crate) fn ideal(bandwidth_gbps: f64, clock_ghz: f64) -> Controller {
         Controller::new(Memory::Ideal {
             cycles_per_byte: clock_ghz / bandwidth_gbps,
-            begun: 0,
-            bytes: 0,
+            end: 0.0,
         })
     }
 
@@ -164,17 +163,11 @@ impl Controller {
         match &mut self.memory {
             Memory::Ideal {
                 cycles_per_byte,
-                begun,
-                bytes,
+                end,
             } => {
-                let end = |begun: u64, bytes: u64| {
-                    begun + (bytes as f64 * *cycles_per_byte).ceil() as u64
-                };
-                if at > end(*begun, *bytes) {
-                    (*begun, *bytes) = (at, 0);
-                }
-                *bytes += requests.map(|request| request.bytes).sum::<u64>();
-                end(*begun, *bytes)
+                let bytes = requests.map(|request| request.bytes).sum::<u64>();
+                *end = end.max(at as f64) + bytes as f64 * *cycles_per_byte;
+                end.ceil() as u64
             }
             Memory::Channels {
                 ratio,
