@@ -125,8 +125,8 @@ fn mistakes_are_named_with_their_place() {
         ),
         (
             "\"score_scale\":0.5",
-            "\"score_scale\":1e39",
-            "operands[0].score_scale: inf",
+            "\"score_scale\":-0.5",
+            "operands[0].score_scale: -0.5",
         ),
         (
             "\"query\":{\"bits\":\"8048\"",

@@ -1,5 +1,5 @@
 //! What holds for any blocks: nothing ever makes a run longer that makes a unit
-//! quicker, and every cycle of every element has one cause.
+//! quicker or gives it more room, and every cycle of every element has one cause.
 
 use proptest::prelude::*;
 
@@ -137,5 +137,13 @@ proptest! {
     fn overlap_never_costs_cycles(work in work(), gbps in 1.0f64..64.0) {
         let overlapped = outcome(&work, gbps, 4000, true).cycles;
         prop_assert!(overlapped <= outcome(&work, gbps, 4000, false).cycles);
+    }
+
+    #[test]
+    fn more_room_never_costs_cycles(
+        work in work(), room in 3000u64..8000, more in 0u64..20_000,
+    ) {
+        let (less, more) = (outcome(&work, 16.0, room, true), outcome(&work, 16.0, room + more, true));
+        prop_assert!(more.cycles <= less.cycles, "{} and {}", more.cycles, less.cycles);
     }
 }

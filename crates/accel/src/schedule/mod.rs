@@ -6,8 +6,7 @@
 //! beside the arrays; results are stored behind the fetches that are waited for.
 //! Each unit does its work in the order of the blocks, so that a block begins at
 //! the maximum of the ends of what it needs: more bandwidth never makes a run of the
-//! same blocks longer. More room lets fetches come before stores, and so may, by as
-//! much as a fetch takes that something else waits behind.
+//! same blocks longer, nor does more room.
 //!
 //! What an array waits for is found on the chain of events that ends where its
 //! wait ends: each part of the wait is charged to the unit that the chain passes
@@ -208,8 +207,46 @@ struct Event {
 
 type EventId = u32;
 
-/// Loads that may pass one that is not there yet: more would be in its way when it is.
-const MOST_PASSING: usize = 2;
+/// Blocks ahead whose loads come before a block's stores.
+const AHEAD: usize = 64;
+
+/// A load or the stores of a block.
+#[derive(Clone, Copy, Debug)]
+enum Transfer {
+    Load {
+        block: u32,
+        place: u32,
+        /// The block whose end makes room for it.
+        room: Option<u32>,
+    },
+    Stores(u32),
+}
+
+/// The order of what the DRAM does: loads in the order of the blocks, and the stores of
+/// a block before the first load that reads them or that is for a block far behind. It
+/// does not depend on how long anything takes, nor on the room.
+fn transfers(blocks: &[Block], room_bytes: u64) -> Vec<Transfer> {
+    let mut room = Room::new(room_bytes);
+    let mut transfers = Vec::new();
+    let mut stored = 0;
+    for (number, block) in blocks.iter().enumerate() {
+        for (place, load) in block.loads.iter().enumerate() {
+            let waited = load.written_by.map_or(0, |writer| writer + 1);
+            let stores = waited.max((number + 1).saturating_sub(AHEAD)).min(number);
+            for store in stored..stores {
+                transfers.push(Transfer::Stores(store as u32));
+            }
+            stored = stored.max(stores);
+            transfers.push(Transfer::Load {
+                block: number as u32,
+                place: place as u32,
+                room: room.make(load, number as u32),
+            });
+        }
+    }
+    transfers.extend((stored..blocks.len()).map(|store| Transfer::Stores(store as u32)));
+    transfers
+}
 
 /// Before the beginning.
 const START: EventId = 0;
@@ -225,8 +262,6 @@ struct Known {
     finished: EventId,
     /// They are in DRAM.
     stored: EventId,
-    /// Loads that were fetched.
-    loads: usize,
 }
 
 struct Schedule<'a> {
@@ -242,15 +277,11 @@ struct Schedule<'a> {
     sort: EventId,
     array: EventId,
     ranked: Vec<Option<EventId>>,
-    /// By load the block whose end makes room for it.
-    room: Vec<Option<u32>>,
-    /// Loads in order: block and place in it.
-    loads: Vec<(u32, u32)>,
+    /// What the DRAM does, in order.
+    transfers: Vec<Transfer>,
+    next: usize,
     /// What is kept for a timeline, if one is wanted.
     record: Option<Timeline>,
-    next_load: usize,
-    /// Loads that have room and are not there to be fetched yet.
-    waiting: Vec<usize>,
     /// The cycle in which something was last handed to the DRAM.
     handed: u64,
 }
@@ -264,18 +295,6 @@ pub(crate) fn run(
     arrays: &mut dyn Arrays,
     timeline: Option<&mut Timeline>,
 ) -> Outcome {
-    let loads: Vec<(u32, u32)> = blocks
-        .iter()
-        .enumerate()
-        .flat_map(|(block, each)| {
-            (0..each.loads.len()).map(move |load| (block as u32, load as u32))
-        })
-        .collect();
-    let mut room = Room::new(chip.room_bytes);
-    let room = loads
-        .iter()
-        .map(|&(block, load)| room.make(&blocks[block as usize].loads[load as usize], block))
-        .collect();
     let start = Event {
         cause: Cause::Tail,
         unit: Unit::Array,
@@ -296,11 +315,9 @@ pub(crate) fn run(
         sort: START,
         array: START,
         ranked: vec![None; rankings.len()],
-        room,
-        loads,
+        transfers: transfers(blocks, chip.room_bytes),
+        next: 0,
         record: timeline.is_some().then(Timeline::default),
-        next_load: 0,
-        waiting: Vec::new(),
         handed: 0,
     };
     let mut outcome = Outcome {
@@ -310,12 +327,11 @@ pub(crate) fn run(
     };
     let mut mismatch = vec![0; products];
     arrays.reset();
-    schedule.fetch(0, 0);
+    schedule.transfer_on(0);
     for block in 0..blocks.len() {
         schedule.run(block, arrays, &mut outcome, &mut mismatch);
-        schedule.fetch(block + 1, block);
         schedule.finish(block);
-        schedule.fetch(block + 1, block + 1);
+        schedule.transfer_on(block + 1);
     }
     schedule.end(arrays, &mut outcome, &mut mismatch);
     for (breakdown, &mismatch) in outcome.product_element_cycles.iter_mut().zip(&mismatch) {
@@ -448,58 +464,51 @@ impl Schedule<'_> {
         Some(event)
     }
 
-    /// Fetches what there is room for and what is there to be fetched once `run` blocks
-    /// have run and the results of `finished` are stored. What is not there yet keeps
-    /// its room, and lets what comes behind it pass.
-    fn fetch(&mut self, run: usize, finished: usize) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.retain(|&load| !self.load(load, finished));
-        self.waiting = waiting;
-        while self.next_load < self.loads.len() {
-            let first = self.waiting.first().copied().unwrap_or(self.next_load);
-            if self.next_load - first > MOST_PASSING {
+    /// Loads and stores, in order, as far as what they need is known once `run` blocks
+    /// have run.
+    fn transfer_on(&mut self, run: usize) {
+        while let Some(&transfer) = self.transfers.get(self.next) {
+            let known = match transfer {
+                Transfer::Stores(block) => self.store(block as usize, run),
+                Transfer::Load { block, place, room } => {
+                    self.load(block as usize, place as usize, room, run)
+                }
+            };
+            if !known {
                 break;
             }
-            if self.room[self.next_load].is_some_and(|room| room as usize >= run) {
-                break;
-            }
-            if !self.load(self.next_load, finished) {
-                self.waiting.push(self.next_load);
-            }
-            self.next_load += 1;
+            self.next += 1;
         }
     }
 
-    /// Fetches a load, if it is there to be fetched.
-    fn load(&mut self, index: usize, finished: usize) -> bool {
-        let (block, place) = self.loads[index];
-        let block = block as usize;
-        let blocks = self.blocks;
-        let load = &blocks[block].loads[place as usize];
-        let mut after = match self.room[index] {
+    fn store(&mut self, block: usize, run: usize) -> bool {
+        if block >= run {
+            return false;
+        }
+        let stores = &self.blocks[block].stores;
+        let finished = self.known[block].finished;
+        self.known[block].stored = self.transfer(block, Unit::Write, stores, finished);
+        true
+    }
+
+    fn load(&mut self, block: usize, place: usize, room: Option<u32>, run: usize) -> bool {
+        let load = &self.blocks[block].loads[place];
+        let mut after = match room {
+            Some(room) if room as usize >= run => return false,
             Some(room) => self.known[room as usize].run,
             None => START,
         };
         if let Some(writer) = load.written_by {
-            if writer >= finished {
-                return false;
-            }
             after = self.later(after, self.known[writer].stored);
         }
         if let Some(layer) = load.ranked {
-            let Some(ranked) = self.ranking(layer, finished) else {
+            let Some(ranked) = self.ranking(layer, run) else {
                 return false;
             };
             after = self.later(after, ranked);
         }
         let loaded = self.transfer(block, Unit::Read, &load.requests, after);
-        let known = self.known[block];
-        self.known[block].loaded = self.later(known.loaded, loaded);
-        self.known[block].loads = known.loads + 1;
-        if known.loads + 1 == blocks[block].loads.len() {
-            let loaded = self.known[block].loaded;
-            self.known[block].loaded = self.vector(block, blocks[block].before, loaded);
-        }
+        self.known[block].loaded = self.later(self.known[block].loaded, loaded);
         true
     }
 
@@ -519,7 +528,8 @@ impl Schedule<'_> {
             other_bits,
             ..
         } = self.blocks[block];
-        let mut ready = self.known[block].loaded;
+        let loaded = self.known[block].loaded;
+        let mut ready = self.vector(block, self.blocks[block].before, loaded);
         if let Some(taken) = takes {
             ready = self.later(ready, self.known[taken].finished);
         }
@@ -601,13 +611,10 @@ impl Schedule<'_> {
         self.known[block].run = self.events.len() as EventId - 1;
     }
 
-    /// Works on the results of a block, and stores them.
+    /// Works on the results of a block.
     fn finish(&mut self, block: usize) {
         let run = self.known[block].run;
-        let finished = self.vector(block, self.blocks[block].after, run);
-        self.known[block].finished = finished;
-        let stores = &self.blocks[block].stores;
-        self.known[block].stored = self.transfer(block, Unit::Write, stores, finished);
+        self.known[block].finished = self.vector(block, self.blocks[block].after, run);
     }
 
     fn end(&mut self, arrays: &dyn Arrays, outcome: &mut Outcome, mismatch: &mut [i64]) {
