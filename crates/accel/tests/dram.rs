@@ -69,6 +69,62 @@ proptest! {
     }
 }
 
+/// Batches as a chip's loads and stores are: few sizes, at strides, that come to a
+/// memory that rests, or soon after others.
+fn traffic() -> impl Strategy<Value = Vec<(u64, Vec<Request>)>> {
+    let stream = (
+        0..1u64 << 22,
+        prop::sample::select(vec![64, 256, 512, 3072, 6144, 15_729, 98_304]),
+        prop::sample::select(vec![0, 256, 4096, 6144, 15_729, 65_536, 1 << 20]),
+        any::<bool>(),
+        prop::sample::select(vec![1, 1, 1, 2, 8, 40]),
+    )
+        .prop_map(|(address, bytes, stride, write, requests)| {
+            let requests = requests.min(1 + 32_768 / bytes);
+            (address, bytes, stride, write, requests)
+        });
+    let pause = prop::sample::select(vec![0, 0, 1, 2, 20, 64, 64, 150, 400, 1500, 5000]);
+    let turns = prop::collection::vec((0..4usize, pause), 1..120);
+    (prop::collection::vec(stream, 4), turns).prop_map(|(mut streams, turns)| {
+        let batch = |(index, pause): (usize, u64)| {
+            let (next, bytes, stride, write, requests) = &mut streams[index];
+            let batch = (0..*requests).map(|_| {
+                let address = *next;
+                *next += *stride;
+                Request {
+                    address,
+                    bytes: *bytes,
+                    write: *write,
+                }
+            });
+            (pause, batch.collect())
+        };
+        turns.into_iter().map(batch).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn the_fast_path_is_exact_for_what_a_chip_asks(
+        device in prop::sample::select(DEVICES.to_vec()),
+        channels in prop::sample::select(vec![1, 2, 4]),
+        mapping in prop::option::of(mapping()),
+        clock_ghz in prop::sample::select(vec![0.2, 1.0, 1.7]),
+        batches in traffic(),
+    ) {
+        let dram = Dram::device(device, channels, mapping);
+        let mut fast = dram.controller(clock_ghz);
+        let mut plain = dram.controller(clock_ghz).burst_by_burst();
+        let mut at = 0;
+        for (index, (pause, batch)) in batches.iter().enumerate() {
+            at += pause;
+            prop_assert_eq!(fast.serve(at, batch), plain.serve(at, batch), "{}", index);
+            prop_assert_eq!(fast.counts(), plain.counts());
+        }
+    }
+}
+
 #[test]
 fn every_row_of_dramsim3s_table() {
     let rows = include_str!("data/dramsim3_cycles.csv")

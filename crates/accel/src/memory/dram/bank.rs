@@ -86,6 +86,8 @@ pub(crate) struct Bank {
     /// Places of the first read and write of the open row.
     first_read: Option<u8>,
     first_write: Option<u8>,
+    /// It wants no command before this cycle: commands elsewhere only delay it.
+    pub(crate) wants_from: u64,
 }
 
 impl Bank {
@@ -102,6 +104,7 @@ impl Bank {
             to_close: false,
             first_read: None,
             first_write: None,
+            wants_from: 0,
         }
     }
 
@@ -117,38 +120,62 @@ impl Bank {
         usize::from(self.len) == QUEUE
     }
 
-    pub(crate) fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: Entry) {
         self.entries[usize::from(self.len)] = entry;
         self.len += 1;
-        self.choose();
+        let wanted = (self.first_read, self.first_write, self.to_close);
+        if self.open_row == Some(entry.row) {
+            let place = Some(self.len - 1);
+            let first = self.first(entry.write);
+            *first = first.or(place);
+        }
+        self.choose_to_close();
+        if self.len == 1 || wanted != (self.first_read, self.first_write, self.to_close) {
+            self.wants_from = 0;
+        }
     }
 
+    /// Takes a burst of the open row, the first of its kind.
     fn serve(&mut self, place: usize) -> Entry {
         let entry = self.entries[place];
-        self.entries.copy_within(place + 1.., place);
+        self.entries
+            .copy_within(place + 1..usize::from(self.len), place);
         self.len -= 1;
         self.hits = (self.hits + 1).min(HIT_LIMIT);
-        self.choose();
+        let next = self.place_from(place, entry.write);
+        *self.first(entry.write) = next;
+        let other = self.first(!entry.write);
+        *other = other.map(|other| other - u8::from(usize::from(other) > place));
+        self.choose_to_close();
+        self.wants_from = 0;
         entry
     }
 
-    /// What the queue wants of the bank, in its order.
-    pub(crate) fn choose(&mut self) {
-        let (mut read, mut write) = (None, None);
-        let Some(row) = self.open_row else {
-            return;
-        };
-        for (place, entry) in (0..).zip(self.queue()) {
-            if entry.row == row {
-                let first = if entry.write { &mut write } else { &mut read };
-                if first.is_none() {
-                    *first = Some(place);
-                }
-            }
+    /// What the queue wants of the bank when a row was opened.
+    fn choose(&mut self) {
+        self.first_read = self.place_from(0, false);
+        self.first_write = self.place_from(0, true);
+        self.choose_to_close();
+        self.wants_from = 0;
+    }
+
+    fn choose_to_close(&mut self) {
+        self.to_close = (self.queue().first()).is_some_and(|head| self.open_row != Some(head.row))
+            && (self.first_read.is_none() && self.first_write.is_none() || self.hits >= HIT_LIMIT);
+    }
+
+    fn first(&mut self, write: bool) -> &mut Option<u8> {
+        match write {
+            true => &mut self.first_write,
+            false => &mut self.first_read,
         }
-        (self.first_read, self.first_write) = (read, write);
-        self.to_close = self.queue().first().is_some_and(|head| head.row != row)
-            && (read.is_none() && write.is_none() || self.hits >= HIT_LIMIT);
+    }
+
+    /// The place, from one on, of the first read or write of the open row.
+    fn place_from(&self, place: usize, write: bool) -> Option<u8> {
+        let mut rest = self.queue()[place..].iter();
+        rest.position(|entry| entry.write == write && Some(entry.row) == self.open_row)
+            .map(|after| (place + after) as u8)
     }
 
     /// The command that the queue issues first, and the cycle from which it may,
@@ -299,6 +326,10 @@ pub(crate) struct Banks {
     pub(crate) banks: Vec<Bank>,
     pub(crate) groups: Vec<Ready>,
     pub(crate) ranks: Vec<Rank>,
+    /// Banks that may want an activation or precharge.
+    pub(crate) row_work: u64,
+    /// No read or write may come before this cycle.
+    pub(crate) column_from: u64,
 }
 
 impl Banks {
@@ -313,7 +344,42 @@ impl Banks {
             banks: banks.collect(),
             groups: vec![Ready::default(); groups],
             ranks: vec![Rank::default(); parameters.ranks as usize],
+            row_work: u64::MAX,
+            column_from: 0,
         }
+    }
+
+    /// Copies those of a channel that is alike.
+    pub(crate) fn copy_from(&mut self, other: &Banks) {
+        self.banks.clone_from(&other.banks);
+        self.groups.clone_from(&other.groups);
+        self.ranks.clone_from(&other.ranks);
+        self.row_work = other.row_work;
+        self.column_from = other.column_from;
+    }
+
+    /// To be called when what a bank wants may have changed.
+    pub(crate) fn update(&mut self, bank: usize) {
+        let at = &self.banks[bank];
+        let row_work = at.to_close || at.open_row.is_none();
+        self.row_work = self.row_work & !(1 << bank) | u64::from(row_work) << bank;
+    }
+
+    /// A burst comes to its bank.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        let bank = usize::from(entry.bank);
+        self.banks[bank].push(entry);
+        self.update(bank);
+    }
+
+    /// The first cycle from which no delay matters.
+    pub(crate) fn ready_from(&self) -> u64 {
+        let banks = self.banks.iter().map(|bank| &bank.ready);
+        let ranks = self.ranks.iter().map(|rank| &rank.ready);
+        let scopes = banks.chain(&self.groups).chain(ranks);
+        let windows = self.ranks.iter().flat_map(|rank| rank.windows());
+        let ready = scopes.flat_map(|ready| ready.each());
+        ready.chain(windows.copied()).max().unwrap_or(0)
     }
 
     /// The banks of a rank.
@@ -322,14 +388,16 @@ impl Banks {
         rank * each..(rank + 1) * each
     }
 
-    /// As [`Bank::wants`].
-    pub(crate) fn wants(&self, bank: usize, cycle: u64) -> (u64, Command) {
-        let bank = &self.banks[bank];
+    /// As [`Bank::wants`], which is kept for as long as nothing comes of it.
+    pub(crate) fn wants(&mut self, bank: usize, cycle: u64) -> (u64, Command) {
+        let bank = &mut self.banks[bank];
         let scopes = Scopes {
             group: &self.groups[bank.group],
             rank: &self.ranks[bank.rank],
         };
-        bank.wants(&scopes, cycle)
+        let wants = bank.wants(&scopes, cycle);
+        bank.wants_from = wants.0;
+        wants
     }
 
     pub(crate) fn activate(&mut self, bank: usize, cycle: u64) {
@@ -349,6 +417,7 @@ impl Banks {
         raise(&mut self.groups[group].activate, cycle + p.rrd.group);
         raise(&mut self.ranks[rank].ready.activate, cycle + p.rrd.rank);
         self.ranks[rank].activated(cycle, p.faw);
+        self.update(bank);
     }
 
     pub(crate) fn precharge(&mut self, bank: usize, cycle: u64, for_another: bool) {
@@ -356,10 +425,12 @@ impl Banks {
         let at = &mut self.banks[bank];
         let rank = at.rank;
         at.open_row = None;
+        (at.first_read, at.first_write, at.wants_from) = (None, None, 0);
         at.closed_for_another = for_another;
         raise(&mut at.ready.activate, cycle + p.rp);
         raise(&mut at.ready.refresh, cycle + p.rp);
         raise(&mut self.ranks[rank].ready.precharge, cycle + p.ppd);
+        self.update(bank);
     }
 
     pub(crate) fn refresh(&mut self, rank: usize, cycle: u64) {
@@ -403,6 +474,7 @@ impl Banks {
                 delays.other_rank_write_to_write,
             ),
         };
+        self.column_from = u64::MAX;
         for (index, rank) in self.ranks.iter_mut().enumerate() {
             let (read, write) = match index == own_rank {
                 true => (to_read.rank, to_write.rank),
@@ -410,7 +482,10 @@ impl Banks {
             };
             raise(&mut rank.ready.read, cycle + read);
             raise(&mut rank.ready.write, cycle + write);
+            let from = rank.ready.read.min(rank.ready.write);
+            self.column_from = self.column_from.min(from);
         }
+        self.update(bank);
         entry
     }
 

@@ -27,7 +27,7 @@ use super::segments::Segments;
 use super::waiting::{QUEUE, Remainders, Waiting, is_pending};
 
 /// The write queue is drained from here on if there is nothing else to do.
-const WORTH_DRAINING: usize = 8;
+pub(crate) const WORTH_DRAINING: usize = 8;
 
 /// Consecutive bursts of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +106,31 @@ impl Channel {
     }
 
     /// Takes the bursts of a batch from cycle `at` on; the cycle in which the last
-    /// of them is done. Simulates until all have entered its queues.
+    /// of them is done.
     pub(crate) fn serve(
         &mut self,
         at: u64,
         runs: impl Iterator<Item = Run>,
-        mut segments: Option<&mut Segments>,
+        segments: Option<&mut Segments>,
     ) -> u64 {
+        self.take(at, runs, segments);
+        if self.is_done() {
+            return self.done;
+        }
+        // What comes next may be handed over before these are done.
+        let mut ahead = self.clone();
+        ahead.finish();
+        ahead.done
+    }
+
+    /// Takes the bursts of a batch from cycle `at` on, until all have entered its
+    /// queues.
+    pub(crate) fn take(
+        &mut self,
+        at: u64,
+        runs: impl Iterator<Item = Run>,
+        mut segments: Option<&mut Segments>,
+    ) {
         self.idle_until(at);
         self.batch = self.batch.wrapping_add(1);
         self.outstanding = 0;
@@ -134,27 +152,86 @@ impl Channel {
                 segments.after_cycle(self);
             }
         }
-        if self.outstanding == 0 {
-            return self.done;
+    }
+
+    /// Whether it is known when the last burst of the batch is done: in `done`.
+    pub(crate) fn is_done(&self) -> bool {
+        self.outstanding == 0
+    }
+
+    /// Simulates until the batch is done.
+    pub(crate) fn finish(&mut self) {
+        while self.outstanding > 0 {
+            let next = self.next();
+            self.cycle(next);
         }
-        // What comes next may be handed over before these are done.
-        let mut ahead = self.clone();
-        while ahead.outstanding > 0 {
-            let next = ahead.next();
-            ahead.cycle(next);
-        }
-        ahead.done
     }
 
     /// What it will have counted if nothing more comes and all has been done that is
     /// done then: writes that are too few to be drained keep waiting.
     pub(crate) fn final_counts(&self) -> DramCounts {
         let mut ahead = self.clone();
-        while ahead.busy != 0 || ahead.reads.len > 0 || ahead.draining > 0 || ahead.drain_begins() {
-            let next = ahead.next();
-            ahead.cycle(next);
-        }
+        ahead.run_out();
         ahead.counts
+    }
+
+    /// Whether there is nothing to do until something comes or a refresh falls due.
+    fn has_run_out(&self) -> bool {
+        self.busy == 0 && self.reads.len == 0 && self.draining <= 0 && !self.drain_begins()
+    }
+
+    fn run_out(&mut self) {
+        while !self.has_run_out() {
+            let next = self.next();
+            self.cycle(next);
+        }
+    }
+
+    /// Whether nothing is to be done, and no delay between commands lasts.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.has_run_out()
+            && self.draining == 0
+            && self.due == 0
+            && self.banks.ready_from() <= self.now
+    }
+
+    /// Simulates the cycles before `limit`, or until it is at rest; whether it is.
+    pub(crate) fn run_to_rest(&mut self, limit: u64) -> bool {
+        while !self.has_run_out() {
+            let next = self.next();
+            if next >= limit {
+                return false;
+            }
+            self.cycle(next);
+        }
+        let ready_from = self.banks.ready_from();
+        if ready_from <= limit && self.draining == 0 {
+            self.now = self.now.max(ready_from);
+        }
+        ready_from <= limit && self.draining == 0
+    }
+
+    /// What waits for a burst.
+    pub(crate) fn entry(&self, local: u64, write: bool) -> Entry {
+        Entry {
+            local,
+            row: self.layout.row(local),
+            batch: self.batch,
+            bank: self.layout.bank(local) as u8,
+            write,
+        }
+    }
+
+    /// Exchanges the writes that wait.
+    pub(crate) fn set_waiting_writes(&mut self, entries: impl Iterator<Item = Entry>) {
+        for entry in self.writes.entries() {
+            *self.pending_writes.of(entry.local) -= 1;
+        }
+        self.writes = Waiting::new();
+        for entry in entries {
+            self.pending_writes.add(entry.local);
+            self.writes.push(entry);
+        }
     }
 
     /// Simulates the cycles before `at`, in which no bursts come.
@@ -172,11 +249,7 @@ impl Channel {
 
     /// With no work and all rows closed a round of refreshes is like the next.
     fn skip_refreshes(&mut self, at: u64) {
-        let idle = self.busy == 0
-            && self.reads.len == 0
-            && self.draining == 0
-            && !self.drain_begins()
-            && self.due == 0;
+        let idle = self.has_run_out() && self.draining == 0 && self.due == 0;
         let round = self.refresh_interval * self.banks.ranks.len() as u64;
         // The last rounds are simulated, so that what they delay is known.
         let rounds = (at.saturating_sub(self.next_refresh) / round).saturating_sub(2);
@@ -200,16 +273,27 @@ impl Channel {
             next = next.min(self.banks.wants_refresh(rank, self.now).0);
         }
         if self.ready_from == 0 {
-            self.ready_from = u64::MAX;
-            let mut left = self.busy & !self.blocked();
-            while left != 0 {
-                let bank = left.trailing_zeros() as usize;
-                left &= left - 1;
-                let (from, _) = self.banks.wants(bank, self.now);
-                self.ready_from = self.ready_from.min(from);
+            // Where this is earlier than commands are, nothing comes of it.
+            let able = self.busy & !self.blocked();
+            let row_work = able & self.banks.row_work;
+            self.ready_from = self.first_of(row_work);
+            if able != row_work {
+                let columns = self.first_of(able & !row_work);
+                self.ready_from = self.ready_from.min(columns.max(self.banks.column_from));
             }
         }
         next.min(self.ready_from).max(self.now)
+    }
+
+    /// No bank of these wants a command before.
+    fn first_of(&self, mut banks: u64) -> u64 {
+        let mut first = u64::MAX;
+        while banks != 0 {
+            let bank = banks.trailing_zeros() as usize;
+            banks &= banks - 1;
+            first = first.min(self.banks.banks[bank].wants_from);
+        }
+        first
     }
 
     /// Bursts enter as long as there is room.
@@ -234,7 +318,7 @@ impl Channel {
             self.next_rank = (self.next_rank + 1) % self.banks.ranks.len();
         }
         self.issue(cycle);
-        self.move_on(cycle);
+        self.move_on();
         self.now = cycle + 1;
     }
 
@@ -256,13 +340,7 @@ impl Channel {
         if rewritten {
             return;
         }
-        let entry = Entry {
-            local,
-            row: self.layout.row(local),
-            batch: self.batch,
-            bank: bank as u8,
-            write,
-        };
+        let entry = self.entry(local, write);
         if write {
             self.pending_writes.add(local);
             self.writes.push(entry);
@@ -354,17 +432,27 @@ impl Channel {
             return None;
         }
         let mut ready_from = u64::MAX;
-        let able = self.busy & !self.blocked();
+        let mut able = self.busy & !self.blocked();
+        let column_from = self.banks.column_from;
+        // Others wait for the data bus.
+        if column_from > cycle && able & !self.banks.row_work != 0 {
+            able &= self.banks.row_work;
+            ready_from = column_from;
+        }
         let later = able & (u64::MAX << self.turn << 1);
         for mut left in [later, able & !later] {
             while left != 0 {
                 let bank = left.trailing_zeros() as usize;
                 left &= left - 1;
-                let (from, command) = self.banks.wants(bank, cycle);
+                let mut from = self.banks.banks[bank].wants_from;
                 if from <= cycle {
-                    self.turn = bank;
-                    self.ready_from = 0;
-                    return Some((bank, command));
+                    let command;
+                    (from, command) = self.banks.wants(bank, cycle);
+                    if from <= cycle {
+                        self.turn = bank;
+                        self.ready_from = 0;
+                        return Some((bank, command));
+                    }
                 }
                 ready_from = ready_from.min(from);
             }
@@ -420,7 +508,7 @@ impl Channel {
     }
 
     /// One burst moves on to its bank.
-    fn move_on(&mut self, cycle: u64) {
+    fn move_on(&mut self) {
         if self.drain_begins() {
             self.draining = self.writes.len as i64;
         }
@@ -442,14 +530,14 @@ impl Channel {
         } else {
             self.reads.remove(place);
         }
-        let at = &mut self.banks.banks[bank];
-        at.push(entry);
+        self.banks.push(entry);
         self.busy |= 1 << bank;
+        let at = &self.banks.banks[bank];
         if at.is_full() {
             self.full |= 1 << bank;
         }
         if self.ready_from > 0 {
-            self.ready_from = self.ready_from.min(self.banks.wants(bank, cycle).0);
+            self.ready_from = self.ready_from.min(at.wants_from);
         }
     }
 
@@ -466,9 +554,29 @@ impl Channel {
         }
     }
 
+    /// A copy of another, in the memory of this.
+    pub(crate) fn into_copy_of(self, other: &Channel) -> Channel {
+        let Channel {
+            mut backlog,
+            mut banks,
+            ..
+        } = self;
+        backlog.clone_from(&other.backlog);
+        banks.copy_from(&other.banks);
+        Channel {
+            backlog,
+            banks,
+            reads: other.reads.clone(),
+            writes: other.writes.clone(),
+            pending_reads: other.pending_reads.clone(),
+            pending_writes: other.pending_writes.clone(),
+            ..*other
+        }
+    }
+
     /// Takes over banks and queues of another, but where it reads its own writes.
     pub(crate) fn take_queues(&mut self, other: &Channel, write: bool) {
-        self.banks.clone_from(&other.banks);
+        self.banks.copy_from(&other.banks);
         self.reads.clone_from(&other.reads);
         if write {
             self.writes.clone_from(&other.writes);

@@ -2,6 +2,7 @@
 
 use super::channel::{Channel, Run};
 use super::device::Parameters;
+use super::episodes::{Episode, Episodes};
 use super::mapping::Layout;
 use super::segments::Segments;
 
@@ -98,8 +99,17 @@ enum Memory {
         layout: Layout,
         channels: Vec<Channel>,
         /// None if all is served burst by burst.
-        segments: Option<Box<Segments>>,
+        fast: Option<Box<Fast>>,
     },
+}
+
+/// What makes it fast.
+#[derive(Clone, Debug, Default)]
+struct Fast {
+    segments: Segments,
+    known: Episodes,
+    /// By channel.
+    episodes: Vec<Episode>,
 }
 
 impl Controller {
@@ -122,7 +132,10 @@ impl Controller {
             parameters: Box::new(parameters),
             layout,
             channels: vec![channel; channels as usize],
-            segments: Some(Box::default()),
+            fast: Some(Box::new(Fast {
+                episodes: vec![Episode::default(); channels as usize],
+                ..Fast::default()
+            })),
         })
     }
 
@@ -137,8 +150,8 @@ impl Controller {
     /// The same, but it serves burst by burst and never adds what repeats at once:
     /// slower, and the reference that the fast path is tested against.
     pub fn burst_by_burst(mut self) -> Controller {
-        if let Memory::Channels { segments, .. } = &mut self.memory {
-            *segments = None;
+        if let Memory::Channels { fast, .. } = &mut self.memory {
+            *fast = None;
         }
         self
     }
@@ -174,7 +187,7 @@ impl Controller {
                 parameters,
                 layout,
                 channels,
-                segments,
+                fast,
             } => {
                 let from = (at as f64 / *ratio).ceil() as u64;
                 let bursts = |request: &Request| {
@@ -194,7 +207,17 @@ impl Controller {
                         .filter(|run| run.next < run.end)
                         .peekable();
                     if runs.peek().is_some() {
-                        done = done.max(Some(channel.serve(from, runs, segments.as_deref_mut())));
+                        let end = match fast {
+                            Some(fast) => fast.episodes[index].serve(
+                                channel,
+                                from,
+                                runs,
+                                &mut fast.known,
+                                &mut fast.segments,
+                            ),
+                            None => channel.serve(from, runs, None),
+                        };
+                        done = done.max(Some(end));
                     }
                 }
                 done.map_or(at, |done| (done as f64 * *ratio).ceil() as u64)
@@ -210,11 +233,15 @@ impl Controller {
         if let Memory::Channels {
             parameters,
             channels,
+            fast,
             ..
         } = &self.memory
         {
-            for channel in channels {
-                counts.add(&channel.final_counts());
+            for (index, channel) in channels.iter().enumerate() {
+                counts.add(&match fast {
+                    Some(fast) => fast.episodes[index].final_counts(channel),
+                    None => channel.final_counts(),
+                });
             }
             counts.bus_cycles = counts.bursts * parameters.burst;
         }

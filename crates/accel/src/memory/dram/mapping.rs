@@ -148,6 +148,15 @@ impl Layout {
         self.row.of(local) as u32
     }
 
+    /// The end of the local numbers that follow one another in its row.
+    pub(crate) fn end_of_row(&self, local: u64) -> u64 {
+        let columns = match self.column.low {
+            0 => 1 << self.column.width,
+            _ => 1,
+        };
+        (local / columns + 1) * columns
+    }
+
     /// The bits of a local number that are its row.
     pub(crate) fn row_bits(&self) -> Bits {
         self.row

@@ -3,13 +3,14 @@
 //!
 //! Reading order: [`Device`] (sizes and timing), [`Mapping`] (which address lies
 //! where), `channel` (the rules by which bursts are served, DRAMsim3's), `bank`
-//! (when a command may come), `segments` (the fast path), [`Controller`] (what the chip
-//! talks to).
+//! (when a command may come), `segments` and `episodes` (the fast paths),
+//! [`Controller`] (what the chip talks to).
 
 mod bank;
 mod channel;
 mod controller;
 mod device;
+mod episodes;
 mod mapping;
 mod segments;
 mod waiting;

@@ -13,7 +13,7 @@
 //! A segment in which no refresh falls due is the same however far the next
 //! refresh is beyond it; one with a refresh is the same if that is as far away.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::DramCounts;
 use super::bank::Entry;
@@ -30,7 +30,7 @@ const MOST: usize = 1024;
 pub(crate) struct Segments {
     known: Vec<Segment>,
     /// By the description of the channel when it began.
-    by_beginning: HashMap<Box<[u64]>, Beginning>,
+    by_beginning: FxHashMap<Box<[u64]>, Beginning>,
     run: Option<Run>,
     /// The burst of the run that begins the next segment.
     boundary: u64,
@@ -329,7 +329,9 @@ fn bring(channel: &mut Channel, segment: &Segment, place: &Place, write: bool) {
     for bank in &mut banks.banks {
         bank.ready.each_mut().into_iter().for_each(later);
         bank.open_row = bank.open_row.map(|row| row.wrapping_add(rows));
+        bank.wants_from = 0;
     }
+    banks.column_from = 0;
     for group in &mut banks.groups {
         group.each_mut().into_iter().for_each(later);
     }

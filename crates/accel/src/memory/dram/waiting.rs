@@ -8,7 +8,9 @@ pub(crate) const QUEUE: usize = 32;
 /// Bursts that have not reached their banks, oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
-    entries: [Entry; QUEUE],
+    /// They begin at `start`: most leave in front, and so move no others.
+    entries: [Entry; 2 * QUEUE],
+    start: usize,
     pub(crate) len: usize,
     of_bank: [u8; 64],
     /// Banks that an entry waits for.
@@ -18,7 +20,8 @@ pub(crate) struct Waiting {
 impl Waiting {
     pub(crate) fn new() -> Waiting {
         Waiting {
-            entries: [Entry::default(); QUEUE],
+            entries: [Entry::default(); 2 * QUEUE],
+            start: 0,
             len: 0,
             of_bank: [0; 64],
             banks: 0,
@@ -26,15 +29,19 @@ impl Waiting {
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries[..self.len]
+        &self.entries[self.start..self.start + self.len]
     }
 
     pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
-        &mut self.entries[..self.len]
+        &mut self.entries[self.start..self.start + self.len]
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
-        self.entries[self.len] = entry;
+        if self.start + self.len == self.entries.len() {
+            self.entries.copy_within(self.start.., 0);
+            self.start = 0;
+        }
+        self.entries[self.start + self.len] = entry;
         self.len += 1;
         self.of_bank[usize::from(entry.bank)] += 1;
         self.banks |= 1 << entry.bank;
@@ -51,8 +58,10 @@ impl Waiting {
     }
 
     pub(crate) fn remove(&mut self, place: usize) -> Entry {
-        let entry = self.entries[place];
-        self.entries.copy_within(place + 1..self.len, place);
+        let entry = self.entries()[place];
+        let before = self.start..self.start + place;
+        self.entries.copy_within(before, self.start + 1);
+        self.start += 1;
         self.len -= 1;
         let of_bank = &mut self.of_bank[usize::from(entry.bank)];
         *of_bank -= 1;
