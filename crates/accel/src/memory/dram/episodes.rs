@@ -11,7 +11,7 @@
 //!   who had the last turn does not matter, since the first command of an episode
 //!   comes when only one bank has work;
 //! - of each of these banks, whether the row is open, or another, or none; whether
-//!   it was used; and whether the last was closed for another;
+//!   it was used; and whether the last was closed for another,
 //!
 //! if no refresh falls due and no burst comes twice. So known episodes form a tree:
 //! from each, what follows when a certain batch comes in a certain cycle. All of
@@ -281,7 +281,7 @@ impl Episode {
         self.banks.clear();
         self.rows.clear();
         self.writes.clear();
-        self.writes.extend_from_slice(channel.writes.entries());
+        self.writes.extend(channel.writes.iter());
         self.waited = self.writes.len();
         self.drained = false;
     }
@@ -372,8 +372,7 @@ impl Episode {
                 let same = |other: &Entry| other.local == entry.local;
                 self.writes.iter().position(same).map(|place| place as u16)
             };
-            let entries = channel.writes.entries();
-            entries.iter().filter_map(place).collect()
+            channel.writes.iter().filter_map(place).collect()
         });
         let mut counts = DramCounts::default();
         counts.add_since(&self.counts, &channel.counts);

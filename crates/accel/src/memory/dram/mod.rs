@@ -9,6 +9,7 @@
 mod bank;
 mod channel;
 mod controller;
+mod delays;
 mod device;
 mod episodes;
 mod mapping;

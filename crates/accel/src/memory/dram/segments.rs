@@ -187,7 +187,7 @@ impl Segments {
             next: run.next,
             next_refresh: channel.next_refresh,
             done: channel.done,
-            writes: channel.writes.entries().len(),
+            writes: channel.writes.len,
             counts: channel.counts,
             limit,
         });
@@ -197,7 +197,7 @@ impl Segments {
         let recording = self.recording.take()?;
         // Writes that wait have no part in what a run of reads does, unless they are
         // drained.
-        let untouched = run.write || channel.writes.entries().len() == recording.writes;
+        let untouched = run.write || channel.writes.len == recording.writes;
         if run.next > recording.limit || !untouched || channel.done <= recording.done {
             return None;
         }
@@ -257,12 +257,12 @@ fn describe(channel: &Channel, run: Run, state: &mut Vec<u64>) -> Option<u64> {
         channel.due as u64,
         channel.next_rank as u64,
     ]);
-    state.extend([&channel.reads, &channel.writes].map(|queue| queue.entries().len() as u64));
+    state.extend([&channel.reads, &channel.writes].map(|queue| queue.len as u64));
     let mut limit = (run.end - 1).min(((above + 1) << (row.low + row.width)) - 1);
-    for entry in channel.reads.entries() {
+    for entry in channel.reads.iter() {
         describe(state, entry);
     }
-    for entry in channel.writes.entries() {
+    for entry in channel.writes.iter() {
         if run.write {
             describe(state, entry);
         } else if entry.local >= run.next {
@@ -322,7 +322,7 @@ fn bring(channel: &mut Channel, segment: &Segment, place: &Place, write: bool) {
     pending.clear();
     let banks = &mut channel.banks;
     let queues = banks.banks.iter_mut().flat_map(|bank| bank.queue_mut());
-    for entry in waiting.entries_mut().iter_mut().chain(queues) {
+    for entry in waiting.iter_mut().chain(queues) {
         moved(entry);
         pending.add(entry.local);
     }

@@ -5,14 +5,19 @@ use super::bank::{Bank, Entry};
 /// Bursts of the read and of the write queue (`trans_queue_size`).
 pub(crate) const QUEUE: usize = 32;
 
+/// Places of a queue, some of which are empty: a burst that leaves moves no others.
+const PLACES: usize = 64;
+
 /// Bursts that have not reached their banks, oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
-    /// They begin at `start`: most leave in front, and so move no others.
-    entries: [Entry; 2 * QUEUE],
-    start: usize,
+    entries: [Entry; PLACES],
+    /// Places that are taken: all, and those of each bank.
+    taken: u64,
+    of_bank: [u64; 64],
+    /// The place of the next that comes.
+    next: usize,
     pub(crate) len: usize,
-    of_bank: [u8; 64],
     /// Banks that an entry waits for.
     pub(crate) banks: u64,
 }
@@ -20,56 +25,79 @@ pub(crate) struct Waiting {
 impl Waiting {
     pub(crate) fn new() -> Waiting {
         Waiting {
-            entries: [Entry::default(); 2 * QUEUE],
-            start: 0,
-            len: 0,
+            entries: [Entry::default(); PLACES],
+            taken: 0,
             of_bank: [0; 64],
+            next: 0,
+            len: 0,
             banks: 0,
         }
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries[self.start..self.start + self.len]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        members(self.taken).map(|place| &self.entries[place])
     }
 
-    pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
-        &mut self.entries[self.start..self.start + self.len]
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let taken = self.taken;
+        let entries = self.entries.iter_mut().enumerate();
+        entries.filter_map(move |(place, entry)| (taken >> place & 1 == 1).then_some(entry))
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
-        if self.start + self.len == self.entries.len() {
-            self.entries.copy_within(self.start.., 0);
-            self.start = 0;
+        if self.next == PLACES {
+            self.close_up();
         }
-        self.entries[self.start + self.len] = entry;
+        self.entries[self.next] = entry;
+        self.take_place(self.next, entry.bank);
+        self.next += 1;
         self.len += 1;
-        self.of_bank[usize::from(entry.bank)] += 1;
         self.banks |= 1 << entry.bank;
     }
 
-    /// The place of the oldest whose bank has room.
-    pub(crate) fn first(&self, full: u64) -> Option<usize> {
-        if self.banks & !full == 0 {
-            return None;
-        }
-        self.entries()
-            .iter()
-            .position(|entry| full >> entry.bank & 1 == 0)
+    /// The oldest whose bank has room, and its place.
+    pub(crate) fn first(&self, full: u64) -> Option<(usize, Entry)> {
+        let places = members(self.banks & !full).map(|bank| self.of_bank[bank].trailing_zeros());
+        let place = places.min()? as usize;
+        Some((place, self.entries[place]))
     }
 
-    pub(crate) fn remove(&mut self, place: usize) -> Entry {
-        let entry = self.entries()[place];
-        let before = self.start..self.start + place;
-        self.entries.copy_within(before, self.start + 1);
-        self.start += 1;
+    pub(crate) fn remove(&mut self, place: usize) {
+        let bank = usize::from(self.entries[place].bank);
         self.len -= 1;
-        let of_bank = &mut self.of_bank[usize::from(entry.bank)];
-        *of_bank -= 1;
-        if *of_bank == 0 {
-            self.banks &= !(1 << entry.bank);
+        self.taken &= !(1 << place);
+        self.of_bank[bank] &= !(1 << place);
+        if self.of_bank[bank] == 0 {
+            self.banks &= !(1 << bank);
         }
-        entry
     }
+
+    /// Leaves no place empty before the last entry.
+    fn close_up(&mut self) {
+        let taken = std::mem::take(&mut self.taken);
+        self.of_bank = [0; 64];
+        self.next = 0;
+        for place in members(taken) {
+            let entry = self.entries[place];
+            self.entries[self.next] = entry;
+            self.take_place(self.next, entry.bank);
+            self.next += 1;
+        }
+    }
+
+    fn take_place(&mut self, place: usize, bank: u8) {
+        self.taken |= 1 << place;
+        self.of_bank[usize::from(bank)] |= 1 << place;
+    }
+}
+
+/// The numbers of the bits that are set, lowest first.
+pub(crate) fn members(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let first = (set != 0).then_some(set.trailing_zeros() as usize);
+        set &= set.wrapping_sub(1);
+        first
+    })
 }
 
 /// How many of the bursts that wait have each remainder of their number: where
@@ -97,7 +125,7 @@ impl Remainders {
 
 /// Whether a burst waits to be written, or read.
 pub(crate) fn is_pending(waiting: &Waiting, bank: &Bank, local: u64, write: bool) -> bool {
-    (waiting.entries().iter())
+    (waiting.iter())
         .chain(bank.queue())
         .any(|entry| entry.local == local && entry.write == write)
 }

@@ -17,6 +17,9 @@
 //! cycle in which no command may come and nothing can move, nothing changes: such
 //! cycles are skipped.
 
+mod copies;
+mod rest;
+
 use std::collections::VecDeque;
 
 use super::DramCounts;
@@ -24,7 +27,7 @@ use super::bank::{Banks, Command, Entry};
 use super::device::Parameters;
 use super::mapping::Layout;
 use super::segments::Segments;
-use super::waiting::{QUEUE, Remainders, Waiting, is_pending};
+use super::waiting::{QUEUE, Remainders, Waiting, is_pending, members};
 
 /// The write queue is drained from here on if there is nothing else to do.
 pub(crate) const WORTH_DRAINING: usize = 8;
@@ -167,50 +170,6 @@ impl Channel {
         }
     }
 
-    /// What it will have counted if nothing more comes and all has been done that is
-    /// done then: writes that are too few to be drained keep waiting.
-    pub(crate) fn final_counts(&self) -> DramCounts {
-        let mut ahead = self.clone();
-        ahead.run_out();
-        ahead.counts
-    }
-
-    /// Whether there is nothing to do until something comes or a refresh falls due.
-    fn has_run_out(&self) -> bool {
-        self.busy == 0 && self.reads.len == 0 && self.draining <= 0 && !self.drain_begins()
-    }
-
-    fn run_out(&mut self) {
-        while !self.has_run_out() {
-            let next = self.next();
-            self.cycle(next);
-        }
-    }
-
-    /// Whether nothing is to be done, and no delay between commands lasts.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.has_run_out()
-            && self.draining == 0
-            && self.due == 0
-            && self.banks.ready_from() <= self.now
-    }
-
-    /// Simulates the cycles before `limit`, or until it is at rest; whether it is.
-    pub(crate) fn run_to_rest(&mut self, limit: u64) -> bool {
-        while !self.has_run_out() {
-            let next = self.next();
-            if next >= limit {
-                return false;
-            }
-            self.cycle(next);
-        }
-        let ready_from = self.banks.ready_from();
-        if ready_from <= limit && self.draining == 0 {
-            self.now = self.now.max(ready_from);
-        }
-        ready_from <= limit && self.draining == 0
-    }
-
     /// What waits for a burst.
     pub(crate) fn entry(&self, local: u64, write: bool) -> Entry {
         Entry {
@@ -219,43 +178,6 @@ impl Channel {
             batch: self.batch,
             bank: self.layout.bank(local) as u8,
             write,
-        }
-    }
-
-    /// Exchanges the writes that wait.
-    pub(crate) fn set_waiting_writes(&mut self, entries: impl Iterator<Item = Entry>) {
-        for entry in self.writes.entries() {
-            *self.pending_writes.of(entry.local) -= 1;
-        }
-        self.writes = Waiting::new();
-        for entry in entries {
-            self.pending_writes.add(entry.local);
-            self.writes.push(entry);
-        }
-    }
-
-    /// Simulates the cycles before `at`, in which no bursts come.
-    pub(crate) fn idle_until(&mut self, at: u64) {
-        loop {
-            self.skip_refreshes(at);
-            let next = self.next();
-            if next >= at {
-                break;
-            }
-            self.cycle(next);
-        }
-        self.now = self.now.max(at);
-    }
-
-    /// With no work and all rows closed a round of refreshes is like the next.
-    fn skip_refreshes(&mut self, at: u64) {
-        let idle = self.has_run_out() && self.draining == 0 && self.due == 0;
-        let round = self.refresh_interval * self.banks.ranks.len() as u64;
-        // The last rounds are simulated, so that what they delay is known.
-        let rounds = (at.saturating_sub(self.next_refresh) / round).saturating_sub(2);
-        if rounds > 0 && idle && self.banks.banks.iter().all(|bank| bank.open_row.is_none()) {
-            self.next_refresh += rounds * round;
-            self.counts.refreshes += rounds * self.banks.ranks.len() as u64;
         }
     }
 
@@ -286,14 +208,9 @@ impl Channel {
     }
 
     /// No bank of these wants a command before.
-    fn first_of(&self, mut banks: u64) -> u64 {
-        let mut first = u64::MAX;
-        while banks != 0 {
-            let bank = banks.trailing_zeros() as usize;
-            banks &= banks - 1;
-            first = first.min(self.banks.banks[bank].wants_from);
-        }
-        first
+    fn first_of(&self, banks: u64) -> u64 {
+        let first = members(banks).map(|bank| self.banks.banks[bank].wants_from);
+        first.min().unwrap_or(u64::MAX)
     }
 
     /// Bursts enter as long as there is room.
@@ -358,7 +275,7 @@ impl Channel {
     /// The read that waits for the same burst becomes this batch's.
     fn join(&mut self, entry: &Entry) {
         let queue = self.banks.banks[usize::from(entry.bank)].queue_mut();
-        let same = (self.reads.entries_mut().iter_mut())
+        let same = (self.reads.iter_mut())
             .chain(queue)
             .find(|other| other.local == entry.local && !other.write);
         if let Some(same) = same
@@ -440,10 +357,8 @@ impl Channel {
             ready_from = column_from;
         }
         let later = able & (u64::MAX << self.turn << 1);
-        for mut left in [later, able & !later] {
-            while left != 0 {
-                let bank = left.trailing_zeros() as usize;
-                left &= left - 1;
+        for banks in [later, able & !later] {
+            for bank in members(banks) {
                 let mut from = self.banks.banks[bank].wants_from;
                 if from <= cycle {
                     let command;
@@ -512,11 +427,10 @@ impl Channel {
         if self.drain_begins() {
             self.draining = self.writes.len as i64;
         }
-        let Some(place) = self.queue().first(self.full) else {
+        let Some((place, entry)) = self.queue().first(self.full) else {
             self.draining = self.draining.max(0);
             return;
         };
-        let entry = self.queue().entries()[place];
         let bank = usize::from(entry.bank);
         if entry.write {
             let read_first = *self.pending_reads.of(entry.local) > 0
@@ -539,55 +453,5 @@ impl Channel {
         if self.ready_from > 0 {
             self.ready_from = self.ready_from.min(at.wants_from);
         }
-    }
-
-    /// What it remembers, without the bursts that have not entered it.
-    pub(crate) fn without_backlog(&self) -> Channel {
-        Channel {
-            backlog: VecDeque::new(),
-            banks: self.banks.clone(),
-            reads: self.reads.clone(),
-            writes: self.writes.clone(),
-            pending_reads: self.pending_reads.clone(),
-            pending_writes: self.pending_writes.clone(),
-            ..*self
-        }
-    }
-
-    /// A copy of another, in the memory of this.
-    pub(crate) fn into_copy_of(self, other: &Channel) -> Channel {
-        let Channel {
-            mut backlog,
-            mut banks,
-            ..
-        } = self;
-        backlog.clone_from(&other.backlog);
-        banks.copy_from(&other.banks);
-        Channel {
-            backlog,
-            banks,
-            reads: other.reads.clone(),
-            writes: other.writes.clone(),
-            pending_reads: other.pending_reads.clone(),
-            pending_writes: other.pending_writes.clone(),
-            ..*other
-        }
-    }
-
-    /// Takes over banks and queues of another, but where it reads its own writes.
-    pub(crate) fn take_queues(&mut self, other: &Channel, write: bool) {
-        self.banks.copy_from(&other.banks);
-        self.reads.clone_from(&other.reads);
-        if write {
-            self.writes.clone_from(&other.writes);
-        }
-        self.draining = other.draining;
-        self.busy = other.busy;
-        self.full = other.full;
-        self.ready_from = 0;
-        self.turn = other.turn;
-        self.next_rank = other.next_rank;
-        self.due = other.due;
-        self.outstanding = other.outstanding;
     }
 }
