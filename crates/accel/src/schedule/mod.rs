@@ -12,153 +12,22 @@
 //! wait ends: each part of the wait is charged to the unit that the chain passes
 //! in it. So every idle cycle has one cause.
 
+mod arrays;
+mod block;
 #[cfg(test)]
 mod laws;
 mod room;
 mod timeline;
+mod transfers;
 
 use crate::memory::banks::{Banks, Demand};
 use crate::memory::{Controller, Dram, Request};
 use crate::report::{Breakdown, Cause};
-use room::Room;
+use transfers::{Transfer, transfers};
 
+pub use arrays::{Arrays, LaneRun};
+pub use block::{Block, Load, Operand, Ranking, TileRange};
 pub use timeline::{Span, Timeline, Unit, Wait, Work};
-
-/// What arrays run between two looks at the buffer.
-#[derive(Clone, Debug)]
-pub struct Block {
-    /// Index of the product, of [`crate::accelerator::Run::products`].
-    pub product: usize,
-    /// What the arrays run.
-    pub tiles: TileRange,
-    /// What must have come before, in the order in which it is fetched.
-    pub loads: Vec<Load>,
-    /// The block whose results, finished by the vector unit, are operands of this
-    /// one without leaving the chip.
-    pub takes: Option<usize>,
-    /// Cycles of the vector unit on the operands.
-    pub before: u64,
-    /// Cycles of the vector unit on the results.
-    pub after: u64,
-    /// Results that go to DRAM.
-    pub stores: Vec<Request>,
-    /// Bits of left and of right operands that the arrays read from the buffer.
-    pub operand_bits: [u64; 2],
-    /// Bits that others read from the buffer or write there.
-    pub other_bits: u64,
-}
-
-/// Tiles of a product: rows x columns of tiles of one of its copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TileRange {
-    /// First row of tiles, and the one behind the last.
-    pub rows: (u32, u32),
-    /// First column of tiles, and the one behind the last.
-    pub columns: (u32, u32),
-    /// Which of how many pieces of the reduction.
-    pub piece: (u32, u32),
-}
-
-impl TileRange {
-    /// Tiles with their whole reduction.
-    pub fn whole(rows: (u64, u64), columns: (u64, u64)) -> TileRange {
-        let narrow = |(first, last): (u64, u64)| (first as u32, last as u32);
-        TileRange {
-            rows: narrow(rows),
-            columns: narrow(columns),
-            piece: (0, 1),
-        }
-    }
-
-    /// Number of tiles.
-    pub fn count(&self) -> u64 {
-        u64::from(self.rows.1 - self.rows.0) * u64::from(self.columns.1 - self.columns.0)
-    }
-}
-
-/// What is fetched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Operand {
-    /// Rows of a product: activations, queries, probabilities.
-    Left,
-    /// Columns of a product: weights, keys, values.
-    Right,
-    /// What the vector unit needs beside: hidden states.
-    #[default]
-    Other,
-}
-
-impl Operand {
-    /// All of them, in the order of counts.
-    pub const ALL: [Operand; 3] = [Operand::Left, Operand::Right, Operand::Other];
-}
-
-/// Something that takes room in the buffer, and is fetched if it lies in DRAM.
-#[derive(Clone, Debug, Default)]
-pub struct Load {
-    /// What it is.
-    pub operand: Operand,
-    /// What is read.
-    pub requests: Vec<Request>,
-    /// Bytes of the buffer that it takes.
-    pub bytes: u64,
-    /// The block that is the last to need it, none before its own.
-    pub until: usize,
-    /// The block that stores what is read.
-    pub written_by: Option<usize>,
-    /// The layer whose ranking must have ended: it says which rows at which bits.
-    pub ranked: Option<usize>,
-}
-
-/// The ranking of the tokens before a layer.
-#[derive(Clone, Debug)]
-pub struct Ranking {
-    /// Cycles that it takes.
-    pub cycles: u64,
-    /// The block whose results it ranks by.
-    pub of: Option<usize>,
-}
-
-/// What one array did in a block.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LaneRun {
-    /// Which array.
-    pub lane: usize,
-    /// Cycles for which it could have run and had no operands.
-    pub waited: u64,
-    /// The cycle in which it began.
-    pub begin: u64,
-    /// The cycle in which it could begin something else.
-    pub free: u64,
-    /// The cycle in which the last result left.
-    pub done: u64,
-    /// What its elements did, but for the wait and for what they waited for one
-    /// another.
-    pub work: Breakdown,
-    /// What they waited for one another, as far as it can be told apart yet: over a
-    /// whole run it sums to what they waited.
-    pub mismatch: i64,
-}
-
-/// Arrays that run blocks, each at its own pace.
-pub trait Arrays: std::fmt::Debug {
-    /// Number of arrays.
-    fn lanes(&self) -> usize;
-
-    /// All arrays are empty again, in cycle 0.
-    fn reset(&mut self);
-
-    /// Runs tiles of a product whose operands are there from cycle `ready` on: for
-    /// each array that got one what it did.
-    fn run(&mut self, product: usize, tiles: TileRange, ready: u64, runs: &mut Vec<LaneRun>);
-
-    /// Holds an array up.
-    fn delay(&mut self, lane: usize, cycles: u64);
-
-    /// The cycle in which an array's last result has left, what its elements did
-    /// that was not told yet, and what they waited for one another.
-    fn end(&self, lane: usize) -> (u64, Breakdown, i64);
-}
 
 /// What stands around the arrays.
 #[derive(Clone, Debug)]
@@ -206,47 +75,6 @@ struct Event {
 }
 
 type EventId = u32;
-
-/// Blocks ahead whose loads come before a block's stores.
-const AHEAD: usize = 64;
-
-/// A load or the stores of a block.
-#[derive(Clone, Copy, Debug)]
-enum Transfer {
-    Load {
-        block: u32,
-        place: u32,
-        /// The block whose end makes room for it.
-        room: Option<u32>,
-    },
-    Stores(u32),
-}
-
-/// The order of what the DRAM does: loads in the order of the blocks, and the stores of
-/// a block before the first load that reads them or that is for a block far behind. It
-/// does not depend on how long anything takes, nor on the room.
-fn transfers(blocks: &[Block], room_bytes: u64) -> Vec<Transfer> {
-    let mut room = Room::new(room_bytes);
-    let mut transfers = Vec::new();
-    let mut stored = 0;
-    for (number, block) in blocks.iter().enumerate() {
-        for (place, load) in block.loads.iter().enumerate() {
-            let waited = load.written_by.map_or(0, |writer| writer + 1);
-            let stores = waited.max((number + 1).saturating_sub(AHEAD)).min(number);
-            for store in stored..stores {
-                transfers.push(Transfer::Stores(store as u32));
-            }
-            stored = stored.max(stores);
-            transfers.push(Transfer::Load {
-                block: number as u32,
-                place: place as u32,
-                room: room.make(load, number as u32),
-            });
-        }
-    }
-    transfers.extend((stored..blocks.len()).map(|store| Transfer::Stores(store as u32)));
-    transfers
-}
 
 /// Before the beginning.
 const START: EventId = 0;
