@@ -99,11 +99,6 @@ impl Dram {
         }
     }
 
-    /// Cycles that a number of bytes takes at a clock and at the highest bandwidth.
-    pub fn cycles(&self, bytes: u64, clock_ghz: f64) -> u64 {
-        (bytes as f64 * clock_ghz / self.peak_gbps()).ceil() as u64
-    }
-
     /// A controller for a chip of a clock: its times are in the chip's cycles. All
     /// rows are closed, and the first refresh is one interval away.
     pub fn controller(&self, clock_ghz: f64) -> Controller {
