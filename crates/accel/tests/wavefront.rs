@@ -155,6 +155,21 @@ proptest! {
         prop_assert_eq!(&case.wavefront(true), &events);
     }
 
+    /// So tiles that move to another array never hold up those that stay.
+    #[test]
+    fn without_a_tile_the_others_leave_no_later(case in case(false), which in 0usize..7) {
+        let mut fewer = case;
+        let all = fewer.wavefront(false);
+        let which = which % fewer.tiles.len();
+        fewer.tiles.remove(which);
+        for (index, leaves) in fewer.wavefront(false).iter().enumerate() {
+            let before = &all[index + usize::from(index >= which)];
+            for (leaves, before) in leaves.iter().flatten().zip(before.iter().flatten()) {
+                prop_assert!(leaves <= before, "tile {index}: {leaves} after {before}");
+            }
+        }
+    }
+
     #[test]
     fn it_does_where_operands_come_late(case in case(true)) {
         prop_assert_eq!(case.wavefront(true), case.events());
