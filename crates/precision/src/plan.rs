@@ -234,6 +234,19 @@ impl Plan {
         plan
     }
 
+    /// The same with other layers: of each the number of the layer whose ratio and
+    /// exception it has. The first must be 0.
+    pub(crate) fn with_layers(&self, layers: impl Iterator<Item = usize>) -> Plan {
+        let (layers, exceptions) = layers
+            .map(|layer| (self.layers[layer], self.exceptions[layer]))
+            .unzip();
+        Plan {
+            layers,
+            exceptions,
+            ..self.clone()
+        }
+    }
+
     /// The ratio of each layer.
     pub fn layers(&self) -> &[Ratio] {
         &self.layers

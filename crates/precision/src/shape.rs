@@ -118,4 +118,19 @@ impl ModelShape {
             ends: None,
         }
     }
+
+    /// The shape of the smallest GPT-2 (Radford et al., 2019, table 2: 12 layers, 768
+    /// wide; 12 heads in its released configuration).
+    pub fn gpt2_small() -> ModelShape {
+        ModelShape {
+            name: "gpt2-small".into(),
+            causal: true,
+            ..ModelShape::bert_base()
+        }
+    }
+
+    /// The shapes that have names: those of models that others publish figures for.
+    pub fn named() -> [ModelShape; 2] {
+        [ModelShape::bert_base(), ModelShape::gpt2_small()]
+    }
 }

@@ -18,6 +18,7 @@
 //!
 //! Unknown fields are refused; a change of the format raises its version.
 
+mod depth;
 mod operands;
 
 use std::io::{BufRead, Write};

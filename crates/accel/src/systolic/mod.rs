@@ -1,10 +1,11 @@
-//! A plain 8-bit systolic array: the baseline that gains nothing from tokens of
-//! fewer bits. It is fed the dense model at the input's own length.
+//! A plain systolic array, whose elements all have one width and one speed: the
+//! baseline that gains nothing from tokens of fewer bits than others. It is fed the
+//! dense model at the input's own length, or the trace's tokens.
 
 mod timing;
 
 use dtatrans_precision::trace::{Header, Input};
-use dtatrans_precision::workload::{self, Product, Workload};
+use dtatrans_precision::workload::{self, Product, RightBits, Workload};
 use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
@@ -15,33 +16,99 @@ use crate::accelerator::{Accelerator, Kind, Run};
 use crate::array_shape::ArrayShape;
 use crate::blocks::{Shared, Surroundings, TiledArrays};
 use crate::energy::{Action, Actions, Part};
-use crate::machine::{tables, tokens_so_far};
+use crate::machine::{check, tables, tokens_so_far};
 use crate::mapping::SUM_BITS;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
 use crate::products::{ArrayRun, ProductArray};
 use crate::report::Breakdown;
 use crate::schedule::{Arrays, LaneRun, TileRange};
+use crate::sort::Sorter;
 use crate::vector::VectorUnit;
 
 pub(crate) const KIND: Kind = Kind {
     name: "systolic",
-    summary: "plain 8-bit systolic array: dense, output-, weight- or input-stationary",
+    summary: "plain systolic array: elements of one width, output-, weight- or input-stationary",
     read,
 };
 
 /// Width of an accumulator, in bits.
 const ACCUMULATOR_BITS: u64 = 32;
-/// Width of an operand, in bits.
-const OPERAND_BITS: u64 = 8;
 
-/// A plain 8-bit systolic array with its surroundings.
+/// A plain systolic array with its surroundings.
 #[derive(Debug)]
 pub struct Systolic {
+    array: PlainArray,
+    fed: Fed,
+    around: Surroundings,
+}
+
+/// The array itself.
+#[derive(Clone, Copy, Debug)]
+struct PlainArray {
     shape: ArrayShape,
     dataflow: Dataflow,
     overlap: Overlap,
-    around: Surroundings,
+    element_bits: ElementBits,
+}
+
+/// Width of the operands that an element multiplies at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+enum ElementBits {
+    Four,
+    #[default]
+    Eight,
+    Sixteen,
+}
+
+impl ElementBits {
+    fn bits(self) -> u64 {
+        match self {
+            ElementBits::Four => 4,
+            ElementBits::Eight => 8,
+            ElementBits::Sixteen => 16,
+        }
+    }
+
+    /// Parts of operands of a width that elements take one after the other.
+    fn parts(self, operand: Bits) -> u64 {
+        u64::from(operand.bits()).div_ceil(self.bits())
+    }
+
+    /// The width at which the dense model is computed: what weights and activations
+    /// bear without tiers, or all that the elements have.
+    fn dense(self) -> Bits {
+        match self {
+            ElementBits::Four | ElementBits::Eight => Bits::Eight,
+            ElementBits::Sixteen => Bits::Sixteen,
+        }
+    }
+}
+
+impl TryFrom<u64> for ElementBits {
+    type Error = String;
+
+    fn try_from(bits: u64) -> Result<ElementBits, String> {
+        match bits {
+            4 => Ok(ElementBits::Four),
+            8 => Ok(ElementBits::Eight),
+            16 => Ok(ElementBits::Sixteen),
+            _ => Err(format!("element_bits = {bits}: must be 4, 8 or 16")),
+        }
+    }
+}
+
+/// What the array is fed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Fed {
+    /// All tokens, at one width.
+    #[default]
+    Dense,
+    /// The tokens that the trace computes, at their tiers. A product runs at the speed
+    /// of its widest operands.
+    Tiers,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +118,7 @@ struct File {
     buffer: SramFile,
     dram: Dram,
     vector: VectorUnit,
+    sort: Option<Sorter>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +128,10 @@ struct ArrayFile {
     columns: u64,
     dataflow: Dataflow,
     overlap: Overlap,
+    #[serde(default)]
+    element_bits: ElementBits,
+    #[serde(default)]
+    fed: Fed,
 }
 
 fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
@@ -72,16 +144,32 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
     shape.check()?;
     file.dram.check()?;
     file.vector.check()?;
+    match (&file.sort, file.array.fed) {
+        (Some(sort), Fed::Tiers) => sort.check()?,
+        (None, Fed::Dense) => {}
+        (None, Fed::Tiers) => {
+            let allowed = "a table where array.fed is \"tiers\": tokens are ranked";
+            return Err(check::refuse("sort", "none", allowed));
+        }
+        (Some(_), Fed::Dense) => {
+            let allowed = "only there where array.fed is \"tiers\"";
+            return Err(check::refuse("sort", "a table", allowed));
+        }
+    }
     Ok(Box::new(Systolic {
-        shape,
-        dataflow: file.array.dataflow,
-        overlap: file.array.overlap,
+        array: PlainArray {
+            shape,
+            dataflow: file.array.dataflow,
+            overlap: file.array.overlap,
+            element_bits: file.array.element_bits,
+        },
+        fed: file.array.fed,
         around: Surroundings {
             sram: file.buffer.build()?,
             dram: file.dram,
             clock_ghz,
             vector: file.vector,
-            sort: None,
+            sort: file.sort,
             reorders: false,
         },
     }))
@@ -90,23 +178,52 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
 impl Systolic {
     fn work(&self, work: &Workload) -> Run {
         let running = Running {
-            shape: self.shape,
-            dataflow: self.dataflow,
-            overlap: self.overlap,
+            array: self.array,
             shared: Shared::default(),
         };
-        self.around
-            .run(running, work, "all tokens at 8 bits".into())
+        let fed = match self.fed {
+            Fed::Dense => format!("all tokens at {} bits", self.dense().bits()),
+            Fed::Tiers => "the trace's tiers, each product at its widest operands".into(),
+        };
+        self.around.run(running, work, fed)
+    }
+
+    fn dense(&self) -> Bits {
+        self.array.element_bits.dense()
+    }
+}
+
+impl PlainArray {
+    /// A product as the array takes it: operands wider than the elements come part by
+    /// part, each part of one with each of the other.
+    fn gemm(&self, [m, n, k]: [u64; 3], left: Bits, right: Bits) -> Gemm {
+        let parts = self.element_bits.parts(left) * self.element_bits.parts(right);
+        Gemm { m, n, k: k * parts }
+    }
+
+    fn of(&self, product: &Product) -> Gemm {
+        let widest = |bits: &[Bits]| bits.iter().copied().max().unwrap_or(Bits::Four);
+        let right = match &product.right {
+            RightBits::Uniform(bits) => *bits,
+            RightBits::Columns(bits) | RightBits::Steps(bits) => widest(bits),
+        };
+        let sizes = [product.m(), product.n, product.k].map(|size| size as u64);
+        self.gemm(sizes, widest(&product.rows), right)
+    }
+
+    /// Cycles of equal products, and what the elements do in them.
+    fn run(&self, gemm: Gemm, copies: u64) -> (u64, Breakdown) {
+        timing::run(self.shape, self.dataflow, self.overlap, gemm, copies)
     }
 }
 
 impl Accelerator for Systolic {
     fn elements(&self) -> u64 {
-        self.shape.elements()
+        self.array.shape.elements()
     }
 
     fn element_bits(&self) -> u64 {
-        8
+        self.array.element_bits.bits()
     }
 
     fn dram(&self) -> &Dram {
@@ -118,12 +235,18 @@ impl Accelerator for Systolic {
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
-        self.work(&Workload::dense(&header.model, input.read(), Bits::Eight))
+        self.work(&match self.fed {
+            Fed::Dense => Workload::dense(&header.model, input.read(), self.dense()),
+            Fed::Tiers => input.workload(header),
+        })
     }
 
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
-        let tokens = tokens_so_far(kept);
-        self.work(&Workload::dense_step(&header.model, tokens, Bits::Eight))
+        let Header { model, plan } = header;
+        self.work(&match self.fed {
+            Fed::Dense => Workload::dense_step(model, tokens_so_far(kept), self.dense()),
+            Fed::Tiers => Workload::step_under_plan(model, plan, kept),
+        })
     }
 
     fn array(&self) -> Option<&dyn ProductArray> {
@@ -133,17 +256,12 @@ impl Accelerator for Systolic {
 
 impl ProductArray for Systolic {
     fn shape(&self) -> ArrayShape {
-        self.shape
+        self.array.shape
     }
 
-    fn product(&self, gemm: &workload::gemm::Gemm, _left: Bits, _right: Bits) -> ArrayRun {
-        let own = Gemm {
-            m: gemm.m,
-            n: gemm.n,
-            k: gemm.k,
-        };
-        let (cycles, element_cycles) =
-            timing::run(self.shape, self.dataflow, self.overlap, own, gemm.batch);
+    fn product(&self, gemm: &workload::gemm::Gemm, left: Bits, right: Bits) -> ArrayRun {
+        let own = self.array.gemm([gemm.m, gemm.n, gemm.k], left, right);
+        let (cycles, element_cycles) = self.array.run(own, gemm.batch);
         ArrayRun {
             cycles,
             element_cycles,
@@ -154,9 +272,7 @@ impl ProductArray for Systolic {
 /// The array while it runs.
 #[derive(Debug)]
 struct Running {
-    shape: ArrayShape,
-    dataflow: Dataflow,
-    overlap: Overlap,
+    array: PlainArray,
     shared: Shared,
 }
 
@@ -182,31 +298,24 @@ impl Arrays for Running {
     }
 }
 
-fn gemm(product: &Product) -> Gemm {
-    Gemm {
-        m: product.m() as u64,
-        n: product.n as u64,
-        k: product.k as u64,
-    }
-}
-
 impl TiledArrays for Running {
     fn shape(&self) -> ArrayShape {
-        self.shape
+        self.array.shape
     }
 
     fn add(&mut self, product: &Product) -> u64 {
-        let gemm = gemm(product);
+        let gemm = self.array.of(product);
         let copies = product.count as u64;
-        let (cycles, element_cycles) =
-            timing::run(self.shape, self.dataflow, self.overlap, gemm, copies);
-        let tiles = copies * gemm.m.div_ceil(self.shape.rows) * gemm.n.div_ceil(self.shape.columns);
+        let (cycles, element_cycles) = self.array.run(gemm, copies);
+        let ArrayShape { rows, columns, .. } = self.array.shape;
+        let tiles = copies * gemm.m.div_ceil(rows) * gemm.n.div_ceil(columns);
         self.shared.add(cycles, element_cycles, tiles);
         cycles
     }
 
     fn element_cycles(&self, product: &Product) -> u64 {
-        product.macs()
+        let Gemm { m, n, k } = self.array.of(product);
+        product.count as u64 * m * n * k
     }
 
     fn add_none(&mut self) {
@@ -223,33 +332,37 @@ impl TiledArrays for Running {
     /// on average; the other dataflows write and read partial sums for each fold
     /// of the reduction.
     fn count(&self, product: &Product, actions: &mut Actions) {
-        let gemm = gemm(product);
+        let gemm = self.array.of(product);
         let copies = product.count as u64;
-        let macs = product.macs();
-        let (_, element_cycles) =
-            timing::run(self.shape, self.dataflow, self.overlap, gemm, copies);
+        let multiplied = self.element_cycles(product);
+        let (_, element_cycles) = self.array.run(gemm, copies);
         let padding = element_cycles.tail;
-        actions.count(Part::Arithmetic, Action::Multiply8, macs);
-        actions.count(Part::Arithmetic, Action::Add32, macs);
-        let per_product = ACCUMULATOR_BITS + 2 * OPERAND_BITS;
-        let mut clocked = (macs + padding) * per_product;
+        let multiply = match self.array.element_bits {
+            ElementBits::Four => Action::Multiply5,
+            ElementBits::Eight => Action::Multiply8,
+            ElementBits::Sixteen => Action::Multiply16,
+        };
+        actions.count(Part::Arithmetic, multiply, multiplied);
+        actions.count(Part::Arithmetic, Action::Add32, multiplied);
+        let per_product = ACCUMULATOR_BITS + 2 * self.array.element_bits.bits();
+        let mut clocked = (multiplied + padding) * per_product;
 
         let (left, right) = (left_bits(product), right_bits(product));
         let sums = copies * gemm.m * gemm.n;
-        let ArrayShape { rows, columns, .. } = self.shape;
-        let (read, written) = match self.dataflow {
+        let ArrayShape { rows, columns, .. } = self.array.shape;
+        let (read, written) = match self.array.dataflow {
             Dataflow::OutputStationary => {
                 clocked += sums * ACCUMULATOR_BITS * (1 + rows.div_ceil(2));
                 let read = left * gemm.n.div_ceil(columns) + right * gemm.m.div_ceil(rows);
                 (copies * read, 0)
             }
             Dataflow::WeightStationary => {
-                let partial = sums * (gemm.k.div_ceil(rows) - 1) * SUM_BITS;
+                let partial = sums * ((product.k as u64).div_ceil(rows) - 1) * SUM_BITS;
                 let read = copies * (left * gemm.n.div_ceil(columns) + right);
                 (read + partial, partial)
             }
             Dataflow::InputStationary => {
-                let partial = sums * (gemm.k.div_ceil(rows) - 1) * SUM_BITS;
+                let partial = sums * ((product.k as u64).div_ceil(rows) - 1) * SUM_BITS;
                 let read = copies * (left + right * gemm.m.div_ceil(columns));
                 (read + partial, partial)
             }
