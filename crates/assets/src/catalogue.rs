@@ -261,27 +261,10 @@ static CATALOGUE: &[Asset] = &[
         kind: Kind::DataSet,
         summary: "10,605 movie-review snippets with mean sentiment ratings (Hutto & Gilbert, ICWSM 2014)",
         license: "MIT",
-        package: Package {
-            name: "vaderSentiment",
-            version: "3.3.1",
-            format: Format::Sdist,
-            filename: "vaderSentiment-3.3.1.tar.gz",
-            size_bytes: 2_466_699,
-            sha256: "6ea3b53f1835a1bb9125cbb9872e8740bd506ab1d9f2266d0c63109b858d71af",
-        },
+        package: VADER,
         files: &[
-            AssetFile {
-                path: "LICENSE.txt",
-                member: Member::Direct("vaderSentiment-3.3.1/LICENSE.txt"),
-                size_bytes: 1_096,
-                sha256: "74cfe41cdbf7f6925aeb4c18c148ec8db042540edb6739fd81069aa4e3c8b118",
-            },
-            AssetFile {
-                path: "README.txt",
-                member: icwsm!("_README_.txt"),
-                size_bytes: 12_408,
-                sha256: "583d6381c04a4b342ac6e7268066128467785f1f4801c4f7d44afb1ccbaad939",
-            },
+            VADER_LICENSE,
+            VADER_README,
             AssetFile {
                 path: "movieReviewSnippets_GroundTruth.txt",
                 member: icwsm!("movieReviewSnippets_GroundTruth.txt"),
@@ -290,7 +273,48 @@ static CATALOGUE: &[Asset] = &[
             },
         ],
     },
+    Asset {
+        name: "editorials",
+        kind: Kind::DataSet,
+        summary: "498 newspaper editorials, sentence by sentence (Hutto & Gilbert, ICWSM 2014)",
+        license: "MIT",
+        package: VADER,
+        files: &[
+            VADER_LICENSE,
+            VADER_README,
+            AssetFile {
+                path: "nytEditorialSnippets_GroundTruth.txt",
+                member: icwsm!("nytEditorialSnippets_GroundTruth.txt"),
+                size_bytes: 607_629,
+                sha256: "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
+            },
+        ],
+    },
 ];
+
+/// The release that has both data sets.
+const VADER: Package = Package {
+    name: "vaderSentiment",
+    version: "3.3.1",
+    format: Format::Sdist,
+    filename: "vaderSentiment-3.3.1.tar.gz",
+    size_bytes: 2_466_699,
+    sha256: "6ea3b53f1835a1bb9125cbb9872e8740bd506ab1d9f2266d0c63109b858d71af",
+};
+
+const VADER_LICENSE: AssetFile = AssetFile {
+    path: "LICENSE.txt",
+    member: Member::Direct("vaderSentiment-3.3.1/LICENSE.txt"),
+    size_bytes: 1_096,
+    sha256: "74cfe41cdbf7f6925aeb4c18c148ec8db042540edb6739fd81069aa4e3c8b118",
+};
+
+const VADER_README: AssetFile = AssetFile {
+    path: "README.txt",
+    member: icwsm!("_README_.txt"),
+    size_bytes: 12_408,
+    sha256: "583d6381c04a4b342ac6e7268066128467785f1f4801c4f7d44afb1ccbaad939",
+};
 
 #[cfg(test)]
 mod tests {
@@ -311,7 +335,7 @@ mod tests {
         let message = Asset::find("miniln").unwrap_err().to_string();
         assert!(message.contains("miniln"), "{message}");
         assert!(
-            message.contains("minilm, smollm2, movie-reviews"),
+            message.contains("minilm, smollm2, movie-reviews, editorials"),
             "{message}"
         );
     }

@@ -7,6 +7,7 @@
 
 pub mod cola;
 pub mod conll;
+pub mod editorials;
 pub mod labelled;
 pub mod movie_reviews;
 pub mod squad;
