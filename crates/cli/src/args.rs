@@ -1,5 +1,6 @@
 //! The command line.
 
+mod headline;
 mod search;
 mod trace;
 
@@ -10,6 +11,7 @@ use dtatrans_accel::machine::Setting;
 use dtatrans_precision::Bits;
 use dtatrans_precision::cache::CacheBudget;
 
+pub(crate) use headline::HeadlineArguments;
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
 pub(crate) use trace::{OperandsArgument, TraceArguments};
 
@@ -103,6 +105,15 @@ pub(crate) enum Command {
         dtatrans simulate reviews.jsonl --machine vssa-512 --perfetto layer3.json --layer 3\n  \
         dtatrans simulate --gemm products.csv --machine systolic-128")]
     Simulate(SimulateArguments),
+
+    /// The paper's figures beside ours, on the shapes that it names
+    #[command(after_help = "Examples:\n  dtatrans headline\n  \
+        dtatrans headline --model ./my-bert --plan my.toml --file my-texts.txt --json\n\n\
+        Runs an encoder and a decoder under their plans on real texts of 128 to 992 tokens, and \
+        simulates machines on what each token got. A model smaller than BERT-base or GPT-2 small \
+        stands in for it: its tiers are mapped by relative depth. docs/comparison.md says how to \
+        read the figures.")]
+    Headline(HeadlineArguments),
 
     /// Search for the plan that costs least within a loss, all layers' ratios together
     #[command(after_help = "Examples:\n  \

@@ -5,6 +5,7 @@ mod commands;
 mod console;
 mod decoder;
 mod interrupt;
+mod ladder;
 mod machines;
 mod model;
 mod output;

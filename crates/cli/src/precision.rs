@@ -14,6 +14,10 @@ use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
 const MINILM: &str = include_str!("../../../plans/minilm.toml");
 const MINILM_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm.safetensors");
 
+/// The plan that ships for texts of some 384 tokens, and its calibration.
+const MINILM_LONG: &str = include_str!("../../../plans/minilm-384.toml");
+const MINILM_LONG_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm-384.safetensors");
+
 /// The plan that ships for SmolLM2-135M-Instruct.
 const SMOLLM2: &str = include_str!("../../../plans/smollm2.toml");
 
@@ -50,11 +54,7 @@ impl<'a> From<&'a DecoderCheckpoint> for Target<'a> {
 pub(crate) fn default_plan<'a>(model: impl Into<Target<'a>>) -> Result<Plan> {
     let model = model.into();
     if model.name == "minilm" {
-        let mut plan = Plan::from_toml(MINILM)?;
-        let file = Path::new("plans/minilm.safetensors");
-        let calibration = calibration::from_bytes(MINILM_CALIBRATION, file)?;
-        plan.parameters = Some(Arc::new(calibration));
-        return Ok(plan);
+        return shipped(MINILM, MINILM_CALIBRATION, "plans/minilm.safetensors");
     }
     if model.name == "smollm2" {
         return Ok(Plan::from_toml(SMOLLM2)?);
@@ -63,6 +63,26 @@ pub(crate) fn default_plan<'a>(model: impl Into<Target<'a>>) -> Result<Plan> {
         true => decoder_plan(model.layers),
         false => Plan::dense_eight(model.layers),
     })
+}
+
+/// The plan that an encoder runs long texts under by default.
+pub(crate) fn long_plan(model: &Checkpoint) -> Result<Plan> {
+    match model.name.as_str() {
+        "minilm" => shipped(
+            MINILM_LONG,
+            MINILM_LONG_CALIBRATION,
+            "plans/minilm-384.safetensors",
+        ),
+        _ => default_plan(model),
+    }
+}
+
+/// A plan that comes with the program.
+fn shipped(plan: &str, parameters: &[u8], file: &str) -> Result<Plan> {
+    let mut plan = Plan::from_toml(plan)?;
+    let calibration = calibration::from_bytes(parameters, Path::new(file))?;
+    plan.parameters = Some(Arc::new(calibration));
+    Ok(plan)
 }
 
 /// All tokens at 8 bits, balanced: what a decoder computes in unless the user says

@@ -234,6 +234,22 @@ impl Plan {
         plan
     }
 
+    /// The same with other ratios.
+    ///
+    /// # Errors
+    /// [`PlanError::Depth`] if they are more or fewer; [`PlanError::FirstLayer`] as in
+    /// [`Plan::new`].
+    pub fn with_ratios(&self, ratios: Vec<Ratio>) -> Result<Plan, PlanError> {
+        self.check_depth(ratios.len())?;
+        if !self.prior && ratios.first().is_some_and(|first| !first.is_uniform()) {
+            return Err(PlanError::FirstLayer);
+        }
+        Ok(Plan {
+            layers: ratios,
+            ..self.clone()
+        })
+    }
+
     /// The same with other layers: of each the number of the layer whose ratio and
     /// exception it has. The first must be 0.
     pub(crate) fn with_layers(&self, layers: impl Iterator<Item = usize>) -> Plan {

@@ -8,6 +8,7 @@
 //! products, without stalls or padding: 4 for 8 b x 8 b.
 
 mod ends;
+mod footprint;
 pub mod gemm;
 mod layer;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::Widths;
 use crate::{Bits, ModelShape, Plan, Tier};
 pub use ends::{Embedding, EndsWork, Pooling};
+pub use footprint::Footprint;
 use layer::LayerRows;
 
 /// Which product of a layer, or what of a model's ends.

@@ -14,8 +14,10 @@
 //! program are the files in the folder `machines`.
 
 pub(crate) mod check;
+mod counterpart;
 mod setting;
 
+pub use counterpart::PlainFeed;
 pub use setting::Setting;
 
 use dtatrans_precision::trace::{Header, Input, Misfit};
@@ -195,6 +197,11 @@ impl Machine {
             .iter()
             .find(|(known, _)| *known == name)
             .map(|&(_, text)| text)
+    }
+
+    /// Rows of the tiles that its array works on, if it runs products of any kind.
+    pub fn tile_rows(&self) -> Option<u64> {
+        Some(self.accelerator.array()?.shape().rows)
     }
 
     /// The same machine with other energies per action.

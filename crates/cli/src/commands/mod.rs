@@ -4,6 +4,7 @@ mod calibrate;
 mod demo;
 mod eval;
 mod generate;
+mod headline;
 mod models;
 mod run;
 mod search;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Calibrate(arguments) => calibrate::run(arguments, isa, json),
         Command::Trace(arguments) => trace::run(arguments, isa),
         Command::Simulate(arguments) => simulate::run(arguments, json),
+        Command::Headline(arguments) => headline::run(arguments, isa, json),
         Command::Search(arguments) => search::run(arguments, isa, json),
         Command::Models => models::run(json),
         Command::Completions { shell } => generate::completions(*shell),

@@ -134,7 +134,7 @@ fn of_decoder(checkpoint: &DecoderCheckpoint, arguments: &TraceArguments, isa: I
     output::write_to(arguments.output.as_deref(), |out| {
         let mut writer = Writer::new(out, &header)?;
         for (index, ids) in prompts.into_iter().enumerate() {
-            let input = trace(checkpoint, &decoder, &ids, &settings, &bar)?;
+            let input = of_prompt(checkpoint, &decoder, &ids, &settings, &bar)?;
             bar.set_position(((index + 1) * settings.max_new_tokens) as u64);
             let id = index.to_string();
             writer.write(&Input { id, ..input })?;
@@ -148,7 +148,7 @@ fn of_decoder(checkpoint: &DecoderCheckpoint, arguments: &TraceArguments, isa: I
 
 /// One text: all but its last token is read at once, and from there on tokens come
 /// one by one.
-fn trace(
+pub(crate) fn of_prompt(
     checkpoint: &DecoderCheckpoint,
     decoder: &Decoder,
     ids: &[u32],
