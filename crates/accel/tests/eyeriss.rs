@@ -2,12 +2,16 @@
 
 #[path = "setup/alexnet.rs"]
 mod alexnet;
+mod setup;
 
+use dtatrans_accel::Machine;
 use dtatrans_accel::eyeriss::chip::{Chip, WORD_BYTES};
 use dtatrans_accel::eyeriss::layer::Layer;
 use dtatrans_accel::eyeriss::mapping::Mapping;
 use dtatrans_accel::eyeriss::search::{self, ISCA16};
 use dtatrans_accel::eyeriss::silicon::{CLOCK_PJ, CLOCK_SHARE};
+use dtatrans_accel::machine::Setting;
+use dtatrans_precision::Tier;
 
 #[test]
 fn energies_by_part_and_layer_are_those_of_isca_2016() {
@@ -111,4 +115,36 @@ fn within(what: &str, ours: f64, published: f64, distance: f64) {
         "{what}: {ours:.2} and {published}, {:+.1} %",
         100.0 * apart
     );
+}
+
+#[test]
+fn arrays_of_any_size_run_models_and_say_how_well_they_are_used() {
+    let header = setup::header(setup::minilm());
+    let input = setup::uniform(&header, 25, Tier::Eight);
+    let text = Machine::builtin_toml("eyeriss-1ghz").unwrap();
+    let cycles = |rows: u64, columns: u64, bus: u64| {
+        let settings: Vec<Setting> = [
+            format!("chip.rows={rows}"),
+            format!("chip.columns={columns}"),
+            format!("chip.filter_bus_words={}", 4 * bus),
+            format!("chip.ifmap_bus_words={bus}"),
+            format!("chip.psum_bus_words={}", 4 * bus),
+        ]
+        .map(|setting| setting.parse().unwrap())
+        .into();
+        let machine = Machine::from_toml_with(text, &settings).unwrap();
+        let report = machine.simulate(&header, &input).unwrap();
+        let encoder = report.encoder.unwrap();
+        for product in encoder.products.values().filter(|product| product.n > 0) {
+            let mapping = product.mapping.as_ref().unwrap();
+            let elements = format!("of {} elements have work", rows * columns);
+            assert!(mapping.contains(&elements), "{mapping}");
+        }
+        encoder.cycles
+    };
+    let (least, built) = (cycles(1, 1, 1), cycles(12, 14, 1));
+    let (odd, four_times) = (cycles(7, 31, 2), cycles(24, 28, 4));
+    assert!(built * 10 < least);
+    assert!(odd < least);
+    assert!(four_times < built);
 }
