@@ -8,7 +8,6 @@ use dtatrans_precision::{Plan, Tier};
 
 use crate::AccelError;
 use crate::energy::Actions;
-use crate::mapping::Mapping;
 use crate::memory::{Dram, Sram};
 use crate::products::ProductArray;
 use crate::schedule::{Arrays, Block, Ranking};
@@ -101,8 +100,8 @@ pub struct ProductRun {
     /// Bytes that lie in DRAM of its left and right operands and of what else it needs,
     /// each once: the least that must be read.
     pub operand_bytes: [u64; 3],
-    /// How it is cut, if there is a choice.
-    pub mapping: Option<Mapping>,
+    /// How it is cut and why, for people, if there is a choice.
+    pub mapping: Option<String>,
 }
 
 /// A kind of accelerator: what `kind` in a machine file names.

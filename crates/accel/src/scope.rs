@@ -139,7 +139,7 @@ impl Context<'_> {
                 dram_write_bytes: moved[index].dram_written,
                 sram_read_bytes: moved[index].sram_read_bits.map(|bits| bits.div_ceil(8)),
                 element_cycles: outcome.product_element_cycles[index],
-                mapping: product.mapping.map(|mapping| mapping.to_string()),
+                mapping: product.mapping.clone(),
             };
             products
                 .entry((product.layer, product.operation))

@@ -181,7 +181,7 @@ impl Builder<'_> {
             self.last = results;
         }
         let run = &mut self.products[id];
-        run.mapping = Some(mapping);
+        run.mapping = Some(mapping.to_string());
         let residual = match hidden {
             Some(_) => product.m() as u64 * n * HIDDEN_BITS / 8,
             None => 0,

@@ -1,14 +1,19 @@
 //! Eyeriss: 12 x 14 elements of 16 bits, row-stationary (Chen et al., ISCA 2016
 //! and JSSC 2017). It is fed the dense model at 16 bits.
 //!
-//! First version: matrix products as 1 x 1 convolutions in the mapping of best
-//! utilisation ([`mapping`]), loads hidden behind passes except an operation's
-//! first; run-length coding and zero gating are left out, because hidden states
-//! and weights have no zeros to speak of. The chip has no softmax; a vector unit
-//! like the other machines' is assumed beside it, so that the comparison does
-//! not charge it for what it never had to do.
+//! Convolutions ([`layer`]) are mapped ([`mapping`]) onto the array ([`chip`]) by
+//! exhaustive search ([`search`]); matrix products are 1 x 1 convolutions. The model is
+//! held against the studies and the chip ([`silicon`]) on AlexNet. On a trace, loads hide
+//! behind passes except an operation's first; run-length coding and zero gating are left
+//! out, because hidden states and weights have no zeros to speak of. The chip has no
+//! softmax; a vector unit like the other machines' is assumed beside it, so that the
+//! comparison does not charge it for what it never had to do.
 
+pub mod chip;
+pub mod layer;
 pub mod mapping;
+pub mod search;
+pub mod silicon;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +23,9 @@ use dtatrans_precision::workload::{Embedding, Operation, Pooling, Product, Vecto
 use dtatrans_precision::{Bits, Tier};
 use serde::Deserialize;
 
-use self::mapping::Mapping;
+use self::chip::{Buses, Chip, ScratchPads, WORD_BYTES};
+use self::layer::Layer;
+use self::mapping::{Accesses, Cycles};
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
 use crate::blocks::steady::{Steady, Whole};
@@ -35,36 +42,8 @@ pub(crate) const KIND: Kind = Kind {
     read,
 };
 
-/// Bytes of a word.
-const WORD_BYTES: u64 = 2;
-/// Words that the buffer hands to the array in one cycle, to fill the scratch
-/// pads of a first pass: its 64-bit port.
-const PORT_WORDS: u64 = 4;
-/// Scratch-pad accesses of one multiply-accumulate: input and weight read,
-/// partial sum read and written (ISCA 2016: 4 of cost 1 beside a cost of 1 for
-/// the arithmetic, as stanford-mast/nn_dataflow's tests have it).
-const SCRATCH_PAD_ACCESSES: u64 = 4;
-
 /// Steps that a product is run in: passes that fetch and store beside one another.
 const STEPS: u64 = 48;
-
-/// The sizes of the chip that a mapping depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Chip {
-    /// Rows of elements.
-    pub rows: u64,
-    /// Columns of elements.
-    pub columns: u64,
-    /// Weights that an element holds, in words.
-    pub filter_words: u64,
-    /// Inputs that an element holds, in words.
-    pub ifmap_words: u64,
-    /// Partial sums that an element holds, in words.
-    pub psum_words: u64,
-    /// Size of the global buffer, in bytes.
-    pub buffer_bytes: u64,
-}
 
 /// Eyeriss with its surroundings.
 #[derive(Debug)]
@@ -72,39 +51,104 @@ pub struct Eyeriss {
     chip: Chip,
     vector: VectorUnit,
     dram: Dram,
-    /// Mappings found before, by M, N and K.
-    mappings: Mutex<HashMap<[u64; 3], Mapping>>,
+    /// Bytes that DRAM moves in a cycle at best.
+    dram_bytes_per_cycle: f64,
+    /// Products mapped before, by M, N and K.
+    mapped: Mutex<HashMap<[u64; 3], Mapped>>,
+}
+
+/// What a mapping makes of a product.
+#[derive(Clone, Debug)]
+struct Mapped {
+    cycles: Cycles,
+    accesses: Accesses,
+    /// Whether the left operand is the filters.
+    swapped: bool,
+    /// For people.
+    sentence: String,
+}
+
+/// The table `[chip]` of a machine file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChipTable {
+    rows: u64,
+    columns: u64,
+    filter_words: u64,
+    ifmap_words: u64,
+    psum_words: u64,
+    buffer_bytes: u64,
+    filter_buffer_bytes: u64,
+    filter_bus_words: u64,
+    ifmap_bus_words: u64,
+    psum_bus_words: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    chip: Chip,
+    chip: ChipTable,
     dram: Dram,
     vector: VectorUnit,
 }
 
-fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
+impl ChipTable {
+    fn check(&self) -> Result<(), AccelError> {
+        check::between("chip.rows", self.rows, 1, 128)?;
+        check::between("chip.columns", self.columns, 1, 128)?;
+        check::between("chip.filter_words", self.filter_words, 1, 4096)?;
+        check::between("chip.ifmap_words", self.ifmap_words, 1, 64)?;
+        check::between("chip.psum_words", self.psum_words, 1, 64)?;
+        check::between("chip.buffer_bytes", self.buffer_bytes, 1024, 1 << 30)?;
+        // Any layer of matrix products has a mapping in the other half.
+        check::between(
+            "chip.filter_buffer_bytes",
+            self.filter_buffer_bytes,
+            2,
+            self.buffer_bytes / 2,
+        )?;
+        check::between("chip.filter_bus_words", self.filter_bus_words, 1, 1024)?;
+        check::between("chip.ifmap_bus_words", self.ifmap_bus_words, 1, 1024)?;
+        check::between("chip.psum_bus_words", self.psum_bus_words, 1, 1024)
+    }
+
+    fn chip(&self) -> Chip {
+        Chip {
+            rows: self.rows,
+            columns: self.columns,
+            pads: ScratchPads::Separate {
+                filter_words: self.filter_words,
+                ifmap_words: self.ifmap_words,
+                psum_words: self.psum_words,
+            },
+            buffer_words: self.buffer_bytes / WORD_BYTES,
+            filter_buffer_words: self.filter_buffer_bytes / WORD_BYTES,
+            buses: Buses {
+                filter_words: self.filter_bus_words,
+                ifmap_words: self.ifmap_bus_words,
+                psum_words: self.psum_bus_words,
+            },
+        }
+    }
+}
+
+fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
     let File { chip, dram, vector } = tables(file)?;
-    check::between("chip.rows", chip.rows, 1, 64)?;
-    check::between("chip.columns", chip.columns, 1, 64)?;
-    check::between("chip.filter_words", chip.filter_words, 1, 4096)?;
-    check::between("chip.ifmap_words", chip.ifmap_words, 1, 64)?;
-    check::between("chip.psum_words", chip.psum_words, 1, 64)?;
-    check::between("chip.buffer_bytes", chip.buffer_bytes, 1024, 1 << 30)?;
+    chip.check()?;
     dram.check()?;
     vector.check()?;
     Ok(Box::new(Eyeriss {
-        chip,
+        chip: chip.chip(),
         vector,
+        dram_bytes_per_cycle: dram.peak_gbps() / clock_ghz,
         dram,
-        mappings: Mutex::default(),
+        mapped: Mutex::default(),
     }))
 }
 
 impl Accelerator for Eyeriss {
     fn elements(&self) -> u64 {
-        self.chip.rows * self.chip.columns
+        self.chip.elements()
     }
 
     fn element_bits(&self) -> u64 {
@@ -208,21 +252,48 @@ impl Eyeriss {
         }
     }
 
-    fn mapping(&self, m: u64, n: u64, k: u64) -> Mapping {
-        let mut known = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
-        *known
-            .entry([m, n, k])
-            .or_insert_with(|| Mapping::best(&self.chip, m, n, k))
+    fn mapped(&self, m: u64, n: u64, k: u64) -> Mapped {
+        let mut known = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry([m, n, k]).or_insert_with(|| self.map(m, n, k));
+        found.clone()
+    }
+
+    fn map(&self, m: u64, n: u64, k: u64) -> Mapped {
+        let best = search::best_for_product(&self.chip, [m, n, k], self.dram_bytes_per_cycle);
+        let (mapping, swapped) = best.expect("one row by one column fits any chip that is read");
+        let layer = match swapped {
+            true => Layer::product(n, m, k),
+            false => Layer::product(m, n, k),
+        };
+        let cycles = mapping.cycles(&self.chip, &layer);
+        let all = (cycles.total * self.chip.elements()) as f64;
+        let filters = match swapped {
+            true => "rows of the left operand",
+            false => "columns of the right operand",
+        };
+        Mapped {
+            cycles,
+            accesses: mapping.accesses(&layer),
+            swapped,
+            sentence: format!(
+                "{mapping}; filters are {filters}: {} of {} elements have work, {:.0} % of all \
+                 element-cycles",
+                mapping.active_elements(&layer),
+                self.chip.elements(),
+                100.0 * layer.macs() as f64 / all
+            ),
+        }
     }
 
     fn product(&self, product: &Product) -> Whole {
         let copies = product.count as u64;
         let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
-        let mapping = self.mapping(m, n, k);
-        let fill =
-            (mapping.filters * mapping.filter_sets * mapping.channels * mapping.channel_sets)
-                .div_ceil(PORT_WORDS);
-        let cycles = copies * mapping.cycles() + fill;
+        let Mapped {
+            cycles,
+            accesses,
+            swapped,
+            sentence,
+        } = self.mapped(m, n, k);
         let macs = product.macs();
         let elements = self.elements();
 
@@ -232,9 +303,13 @@ impl Eyeriss {
             Operation::Context => m * k,
             _ => 0,
         };
-        let scores_stay = scores * WORD_BYTES <= self.chip.buffer_bytes / 2;
+        let scores_stay = scores <= self.chip.buffer_words / 2;
         let on_chip = |operation| product.operation == operation && scores_stay;
-        let [left, right] = mapping.dram_words;
+        let [filters, inputs, _] = accesses.dram;
+        let (left, right) = match swapped {
+            true => (filters, inputs),
+            false => (inputs, filters),
+        };
         let (left, unique_left) = match on_chip(Operation::Context) {
             true => (0, 0),
             false => (left, m * k),
@@ -255,18 +330,17 @@ impl Eyeriss {
 
         let mut actions = Actions::default();
         vector::count(&product.vector(), &mut actions);
-        let buffer = mapping.buffer_words(m, n, k) + left + results;
+        let [buffer, array] =
+            [accesses.buffer, accesses.array].map(|words| words.iter().sum::<u64>());
+        // What comes from DRAM is written to the buffer first, what goes there read from it.
+        let buffer = buffer + left + right + results;
         actions.count(Part::Arithmetic, Action::EyerissMac, macs);
         actions.count(
             Part::Registers,
             Action::EyerissScratchPad,
-            SCRATCH_PAD_ACCESSES * macs,
+            copies * accesses.pads,
         );
-        actions.count(
-            Part::Network,
-            Action::EyerissArray,
-            copies * mapping.array_words(m, n, k),
-        );
+        actions.count(Part::Network, Action::EyerissArray, copies * array);
         actions.count(Part::Buffer, Action::EyerissBuffer, copies * buffer);
         Whole {
             product: ProductRun {
@@ -280,19 +354,37 @@ impl Eyeriss {
                 element_cycles: macs,
                 actions,
                 operand_bytes: [0; 3],
-                mapping: None,
+                mapping: Some(sentence),
             },
             steps: STEPS,
-            cycles,
+            cycles: copies * cycles.total,
             element_cycles: Breakdown {
                 active: macs,
-                tail: copies * mapping.cycles() * elements - macs,
-                fill: fill * elements,
+                operand_wait: copies * cycles.bus * elements,
+                fill: copies * cycles.ramp * elements,
+                tail: copies * (cycles.total - cycles.bus - cycles.ramp) * elements - macs,
                 ..Breakdown::default()
             },
             traffic,
             vector_cycles: self.vector.cycles(&product.vector()),
             takes: product.operation == Operation::Context,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_file_is_the_chip_that_is_validated() {
+        for text in [
+            include_str!("../../../../machines/eyeriss.toml"),
+            include_str!("../../../../machines/eyeriss-1ghz.toml"),
+        ] {
+            let file: toml::Table = toml::from_str(text).unwrap();
+            let table: ChipTable = file["chip"].clone().try_into().unwrap();
+            assert_eq!(table.chip(), Chip::JSSC17);
         }
     }
 }
