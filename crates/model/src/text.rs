@@ -75,6 +75,8 @@ pub enum Truncation {
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
     limit: usize,
+    /// The model's own limit.
+    most: usize,
     truncation: Truncation,
 }
 
@@ -134,6 +136,7 @@ impl TextTokenizer {
         let made = TextTokenizer {
             tokenizer,
             limit,
+            most: limit,
             truncation: Truncation::Cut,
         };
         let least = made.least_limit();
@@ -163,14 +166,14 @@ impl TextTokenizer {
     ///
     /// # Errors
     /// [`ModelError::Limit`] if special tokens alone would not fit, or the
-    /// limit is above the one so far.
+    /// limit is above the model's own.
     pub fn set_limit(&mut self, limit: usize, truncation: Truncation) -> Result<(), ModelError> {
         let least = self.least_limit();
-        if limit < least || limit > self.limit {
+        if limit < least || limit > self.most {
             return Err(ModelError::Limit {
                 asked: limit,
                 least,
-                most: self.limit,
+                most: self.most,
             });
         }
         self.limit = limit;
