@@ -236,6 +236,11 @@ pub(crate) struct DemoArguments {
     /// Where the report goes
     #[arg(long, default_value = "dtatrans-demo.html", value_name = "FILE")]
     pub(crate) report: PathBuf,
+
+    /// Climb the ladder, from published accelerators to this one, on these texts, one a line
+    /// [default: 64 of the snippets]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// A model run on texts, for `run` and `trace`.

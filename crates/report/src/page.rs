@@ -26,6 +26,7 @@ pub fn render(report: &Report) -> String {
         section::machines::section(&report.attention, &report.encoder),
         section::breakdown::section(&report.attention, &report.encoder),
         section::over_time::section(report.over_time.as_ref()),
+        section::ladder::section(report.ladder.as_ref()),
         section::plan::section(&report.plan_toml),
         Some(section::method::section(&report.run, &report.notes)),
     ]

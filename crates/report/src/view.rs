@@ -24,10 +24,43 @@ pub struct Report {
     /// What the first machine's elements did over time while it ran one text.
     #[serde(default)]
     pub over_time: Option<OverTime>,
+    /// The way from published accelerators to the first machine.
+    #[serde(default)]
+    pub ladder: Option<Ladder>,
     /// The plan's file.
     pub plan_toml: String,
     /// Remarks on how figures came about, one paragraph each.
     pub notes: Vec<String>,
+}
+
+/// The way from published accelerators to the variable-speed array.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ladder {
+    /// What it was climbed on, in a few words.
+    pub texts: String,
+    /// The machines that it starts from: its first rungs.
+    pub starts: Vec<String>,
+    /// What the rungs' accuracy is.
+    pub accuracy_measure: String,
+    /// From the starts upwards.
+    pub rungs: Vec<Rung>,
+}
+
+/// A rung of it, on the attention.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rung {
+    /// What is new.
+    pub cause: String,
+    /// The machine's name.
+    pub machine: String,
+    /// Operations of the dense model over the time taken.
+    pub effective_gops: f64,
+    /// By start: its time over this one's.
+    pub speed: Vec<f64>,
+    /// By start: its energy over this one's, DRAM included.
+    pub energy_gain: Vec<f64>,
+    /// Higher is better.
+    pub accuracy: f64,
 }
 
 /// What a machine's elements did in equal parts of a run.

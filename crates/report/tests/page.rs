@@ -85,6 +85,7 @@ fn the_page_is_well_formed_and_has_every_section() {
             "machines",
             "cycles",
             "over-time",
+            "ladder",
             "plan",
             "method"
         ]
@@ -315,6 +316,7 @@ fn a_report_without_data_is_still_a_page() {
     report.attention.machines.clear();
     report.encoder.machines.clear();
     report.over_time = None;
+    report.ladder = None;
     report.plan_toml.clear();
     let elements = read(&render(&report));
     assert_finite(&elements);
@@ -333,6 +335,7 @@ fn lists_of_unequal_length_make_a_page() {
     report.over_time.as_mut().unwrap().shares[1].truncate(1);
     report.over_time.as_mut().unwrap().shares[2].clear();
     report.attention.machines[2].energy_parts_uj.truncate(1);
+    report.ladder.as_mut().unwrap().rungs[0].speed.clear();
     assert_finite(&read(&render(&report)));
 }
 
@@ -394,6 +397,12 @@ fn no_value_breaks_the_page() {
         }
         for shares in &mut report.over_time.as_mut().unwrap().shares {
             shares.fill(value);
+        }
+        for rung in &mut report.ladder.as_mut().unwrap().rungs {
+            rung.effective_gops = value;
+            rung.accuracy = value;
+            rung.speed.fill(value);
+            rung.energy_gain.fill(value);
         }
         for phase in &mut report.run.phases {
             phase.seconds = value;

@@ -6,6 +6,7 @@ pub(crate) mod accuracy;
 pub(crate) mod breakdown;
 pub(crate) mod headline;
 pub(crate) mod heat_map;
+pub(crate) mod ladder;
 pub(crate) mod machines;
 pub(crate) mod method;
 pub(crate) mod over_time;

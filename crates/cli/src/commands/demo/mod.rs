@@ -5,6 +5,7 @@ mod phases;
 mod simulation;
 
 use anyhow::Result;
+use dtatrans_accel::Machine;
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Output, Precision};
 use dtatrans_precision::trace::{Header, Input};
@@ -17,13 +18,16 @@ use dtatrans_tasks::split::{SplitSizes, split};
 
 use self::accuracy::Scores;
 use self::phases::Phases;
-use crate::args::{DemoArguments, ModelArguments, TruncationArgument};
-use crate::{console, model, output, precision, task, texts};
+use crate::args::{DemoArguments, ModelArguments, TextArguments, TruncationArgument};
+use crate::{console, ladder, model, output, precision, task, texts};
 
 /// What the default plan is called in the tables.
 const PLAN_VARIANT: &str = "the plan";
 /// Length of the sentence that the heat map shows, in tokens.
 const HEAT_MAP_TOKENS: std::ops::RangeInclusive<usize> = 18..=26;
+
+/// Texts that the ladder is climbed on.
+const LADDER_TEXTS: usize = 64;
 
 /// A way to run the model, and what came of it on the tested texts.
 struct Variant {
@@ -94,6 +98,8 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
         &inputs(&test, outputs_of(&variants, &plan)),
     )?;
     phases.done("simulate the accelerators");
+    let ladder = climb(arguments, &checkpoint, isa, &plan, &test)?;
+    phases.done("climb the ladder");
 
     let page = Report {
         run: phases.run(&checkpoint, isa, sizes, &test),
@@ -105,6 +111,7 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
         attention: simulated.attention,
         encoder: simulated.encoder,
         over_time: simulated.over_time,
+        ladder: Some(ladder),
         plan_toml: plan.to_toml(),
         notes: simulated.notes,
     };
@@ -114,6 +121,57 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
         return output::print_json(&page);
     }
     print(&page, arguments)
+}
+
+/// The ladder on the user's own texts, or on the first of the tested ones.
+fn climb(
+    arguments: &DemoArguments,
+    checkpoint: &Checkpoint,
+    isa: Isa,
+    plan: &Plan,
+    test: &[Encoding],
+) -> Result<report::Ladder> {
+    let (texts, of) = match &arguments.file {
+        Some(file) => {
+            let lines = texts::read(&TextArguments {
+                texts: Vec::new(),
+                file: Some(file.clone()),
+            })?;
+            let of = format!("the {} texts of {}", lines.len(), file.display());
+            (texts::encode(checkpoint.tokenizer()?, &lines)?, of)
+        }
+        None => {
+            let texts = &test[..test.len().min(LADDER_TEXTS)];
+            (
+                texts.to_vec(),
+                format!("the first {} tested snippets", texts.len()),
+            )
+        }
+    };
+    let ladder = ladder::climb_by_cosine(&ladder::Setup {
+        checkpoint,
+        isa,
+        plan,
+        texts: &texts,
+        shape: None,
+        vssa: Machine::builtin_toml("vssa-512").unwrap_or_default(),
+        settings: &[],
+    })?;
+    let known = |factors: &[Option<f64>]| factors.iter().map(|x| x.unwrap_or(f64::NAN)).collect();
+    let rungs = ladder.rungs.into_iter().map(|rung| report::Rung {
+        cause: rung.cause.to_owned(),
+        machine: rung.machine,
+        effective_gops: rung.attention.dense_equivalent_gops,
+        speed: known(&rung.attention.speed),
+        energy_gain: known(&rung.attention.energy_gain),
+        accuracy: rung.accuracy,
+    });
+    Ok(report::Ladder {
+        texts: of,
+        starts: ladder.starts,
+        accuracy_measure: ladder.accuracy_measure,
+        rungs: rungs.collect(),
+    })
 }
 
 /// The variants that are compared, f32 first.
