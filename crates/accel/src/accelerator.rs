@@ -34,6 +34,15 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
         1
     }
 
+    /// That it can run traces of this kind: else the reason.
+    ///
+    /// # Errors
+    /// What of the trace does not fit it.
+    fn check(&self, header: &Header) -> Result<(), String> {
+        let _ = header;
+        Ok(())
+    }
+
     /// The run of one input, of a decoder's what was read at once. The caller has
     /// checked that the input fits the header.
     fn run(&self, header: &Header, input: &Input) -> Run;
@@ -41,6 +50,17 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
     /// The run of one new token of a decoder: by layer and set of key-value heads
     /// the tiers of the tokens that it attends to, itself the last.
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run;
+
+    /// The same behind an input whose record says more of the model than its tiers.
+    fn step_behind(&self, header: &Header, input: &Input, kept: &[Vec<Vec<Tier>>]) -> Run {
+        let _ = input;
+        self.step(header, kept)
+    }
+
+    /// Itself, if it is SpAtten, which has traces of its own.
+    fn spatten(&self) -> Option<&spatten::SpAtten> {
+        None
+    }
 
     /// Its array, if that runs products that belong to no model.
     fn array(&self) -> Option<&dyn ProductArray> {

@@ -69,6 +69,32 @@ pub enum AccelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A trace whose plan a machine cannot run.
+    #[error("{machine}: {reason}")]
+    Unfit {
+        /// The machine.
+        machine: String,
+        /// What of the plan does not fit it.
+        reason: String,
+    },
+    /// A trace of SpAtten's public release that is not as it should be.
+    #[error("line {line}: {column}: {reason}")]
+    PublicTrace {
+        /// Number of the line, from 1.
+        line: usize,
+        /// The column.
+        column: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A machine that is none of SpAtten's.
+    #[error("{machine}: SpAtten's public traces run on machines of kind spatten, not {kind}")]
+    NoPublicTraces {
+        /// The machine.
+        machine: String,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// A machine so slow that its cycles cannot be counted.
     #[error("{machine}: takes more cycles than can be counted")]
     TooLong {

@@ -270,7 +270,8 @@ pub struct ScopeReport {
     pub products: BTreeMap<(usize, Operation), ProductReport>,
     /// Scalar products of the dense model on the same inputs.
     pub macs_dense: u64,
-    /// Scalar products that the machine computed.
+    /// Scalar products that the machine computed. What SpAtten computes again with low
+    /// bits is work of its elements, but no product more.
     pub macs_executed: u64,
     /// Bytes read from DRAM.
     pub dram_read_bytes: u64,
@@ -298,6 +299,15 @@ impl ScopeReport {
         match self.cycles {
             0 => 0.0,
             cycles => 2.0 * self.macs_dense as f64 * self.clock_ghz / cycles as f64,
+        }
+    }
+
+    /// Executed throughput: operations of the products that the machine computed, two
+    /// for each, over the time taken, in 10^9 per second.
+    pub fn executed_gops(&self) -> f64 {
+        match self.cycles {
+            0 => 0.0,
+            cycles => 2.0 * self.macs_executed as f64 * self.clock_ghz / cycles as f64,
         }
     }
 
@@ -386,6 +396,7 @@ struct ScopeRow {
     cycles: u64,
     time_us: f64,
     effective_gops: f64,
+    executed_gops: f64,
     utilisation: f64,
     element_cycles: Breakdown,
     operation_cycles: BTreeMap<Operation, u64>,
@@ -409,6 +420,7 @@ impl From<ScopeReport> for ScopeRow {
             cycles: scope.cycles,
             time_us: scope.time_us(),
             effective_gops: scope.effective_gops(),
+            executed_gops: scope.executed_gops(),
             utilisation: scope.utilisation(),
             element_cycles: scope.element_cycles,
             macs_dense: scope.macs_dense,

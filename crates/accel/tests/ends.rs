@@ -70,7 +70,7 @@ fn what_is_computed_is_the_workloads() {
         for name in Machine::builtin_names() {
             let report = run(name, &header, &input);
             let Some(model) = &report.model else {
-                assert_eq!(name, "spatten-eighth");
+                assert!(name.starts_with("spatten"), "{name}");
                 continue;
             };
             conserved(model);

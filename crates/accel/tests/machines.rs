@@ -26,6 +26,7 @@ fn the_machines_of_the_program_are_read() {
     assert_eq!(elements("vssa-4096"), 4096);
     assert_eq!(elements("systolic-128"), 128);
     assert_eq!(elements("eyeriss"), 168);
+    assert_eq!(elements("spatten"), 1024);
     assert_eq!(elements("spatten-eighth"), 128);
     assert_eq!(Machine::builtin("eyeriss").unwrap().clock_ghz(), 0.2);
 }
@@ -50,6 +51,7 @@ fn unknown_keys_are_refused_by_name() {
         ("eyeriss", "[chip]"),
         ("eyeriss", "[dram]"),
         ("spatten-eighth", "[engine]"),
+        ("spatten-eighth", "[quantization]"),
         ("spatten-eighth", "[pruning]"),
         ("spatten-eighth", "[top_k]"),
     ] {
@@ -68,7 +70,7 @@ fn missing_keys_are_refused_by_name() {
         ("vssa-512", "rows = 8", "rows"),
         ("vssa-512", "clock_ghz = 1.0", "clock_ghz"),
         ("eyeriss", "psum_words = 24", "psum_words"),
-        ("spatten-eighth", "value_keep = 0.57", "value_keep"),
+        ("spatten-eighth", "value_keep = 1.0", "value_keep"),
     ] {
         let error = refusal(name, line, "");
         assert!(error.contains(key), "{error}");
@@ -164,13 +166,25 @@ fn values_that_cannot_be_are_refused_by_key() {
         ),
         (
             "spatten-eighth",
-            "dram_bits = 8",
-            "dram_bits = 13",
-            "engine.dram_bits",
+            "static_bits = 8",
+            "static_bits = 13",
+            "quantization.static_bits",
         ),
         (
             "spatten-eighth",
-            "value_keep = 0.57",
+            "key_lsb_bits = 4",
+            "key_lsb_bits = 5",
+            "quantization.key_lsb_bits",
+        ),
+        (
+            "spatten-eighth",
+            "softmax_per_cycle = 1",
+            "softmax_per_cycle = 0",
+            "engine.softmax_per_cycle",
+        ),
+        (
+            "spatten-eighth",
+            "value_keep = 1.0",
             "value_keep = 1.5",
             "pruning.value_keep",
         ),

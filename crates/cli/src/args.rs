@@ -103,7 +103,8 @@ pub(crate) enum Command {
         dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --set array.rows=16 --csv table.csv\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --perfetto layer3.json --layer 3\n  \
-        dtatrans simulate --gemm products.csv --machine systolic-128")]
+        dtatrans simulate --gemm products.csv --machine systolic-128\n  \
+        dtatrans simulate --spatten-trace summary-gpt2-small-wikitext2-per8.csv --machine spatten")]
     Simulate(SimulateArguments),
 
     /// The paper's figures beside ours, on the shapes that it names
@@ -559,7 +560,7 @@ impl From<OperandBits> for Bits {
 #[derive(Args, Debug)]
 pub(crate) struct SimulateArguments {
     /// The trace; `-` is standard input
-    #[arg(value_name = "TRACE", required_unless_present = "gemm")]
+    #[arg(value_name = "TRACE", required_unless_present_any = ["gemm", "spatten_trace"])]
     pub(crate) trace: Option<PathBuf>,
 
     /// Instead of a trace a list of matrix products, SCALE-Sim's GEMM file: `Layer, M, N, K` a
@@ -571,6 +572,16 @@ pub(crate) struct SimulateArguments {
         requires = "machine"
     )]
     pub(crate) gemm: Option<PathBuf>,
+
+    /// Instead of a trace one of the public release of SpAtten (`summary-*.csv` of
+    /// mit-han-lab/spatten): its own pruning and quantization, on machines of kind spatten
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["trace", "gemm", "perfetto", "scalesim"],
+        requires = "machine"
+    )]
+    pub(crate) spatten_trace: Option<PathBuf>,
 
     /// Bits of the products' left operands
     #[arg(long, value_enum, requires = "gemm", default_value = "8")]

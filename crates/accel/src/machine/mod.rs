@@ -39,10 +39,10 @@ pub const FORMAT: u32 = 1;
 
 /// The largest dense computation that is simulated, in scalar products: far
 /// above any model, far below what could overflow a count.
-const MOST_MACS: u128 = 1 << 44;
+pub(crate) const MOST_MACS: u128 = 1 << 44;
 
 /// The files of the machines that come with the program.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 8] = [
     (
         "vssa-512",
         include_str!("../../../../machines/vssa-512.toml"),
@@ -64,6 +64,7 @@ const BUILTIN: [(&str, &str); 7] = [
         "eyeriss-1ghz",
         include_str!("../../../../machines/eyeriss-1ghz.toml"),
     ),
+    ("spatten", include_str!("../../../../machines/spatten.toml")),
     (
         "spatten-eighth",
         include_str!("../../../../machines/spatten-eighth.toml"),
@@ -249,10 +250,11 @@ impl Machine {
     ///
     /// # Errors
     /// [`AccelError::Input`] if the input does not fit the header,
+    /// [`AccelError::Unfit`] if the header does not fit the machine,
     /// [`AccelError::NoEnergy`] if an action was counted that has no energy,
     /// [`AccelError::Conservation`] if the run breaks a conservation law.
     pub fn simulate(&self, header: &Header, input: &Input) -> Result<RunReport, AccelError> {
-        check_input(header, input)?;
+        self.check(header, input)?;
         let run = self.accelerator.run(header, input);
         let dense = Workload::dense(&header.model, input.read(), Bits::Eight);
         let fed = run.fed.clone();
@@ -274,7 +276,7 @@ impl Machine {
         };
         let mut replay = input.replay();
         while let Some(kept) = replay.step() {
-            let run = self.accelerator.step(header, kept);
+            let run = self.accelerator.step_behind(header, input, kept);
             let tokens = tokens_so_far(kept);
             let dense = Workload::dense_step(&header.model, tokens, Bits::Eight);
             let Scopes {
@@ -298,7 +300,7 @@ impl Machine {
     /// # Errors
     /// As [`simulate`](Machine::simulate).
     pub fn record(&self, header: &Header, input: &Input) -> Result<Recording, AccelError> {
-        check_input(header, input)?;
+        self.check(header, input)?;
         let mut run = self.accelerator.run(header, input);
         let scope = match run.runs_encoder {
             true => Scope::Encoder,
@@ -355,7 +357,17 @@ impl Machine {
         })
     }
 
-    fn context(&self, run: &Run) -> Context<'_> {
+    /// That the input fits its header, and the header the accelerator.
+    fn check(&self, header: &Header, input: &Input) -> Result<(), AccelError> {
+        check_input(header, input)?;
+        let unfit = |reason| AccelError::Unfit {
+            machine: self.name.clone(),
+            reason,
+        };
+        self.accelerator.check(header).map_err(unfit)
+    }
+
+    pub(crate) fn context(&self, run: &Run) -> Context<'_> {
         let elements = self.accelerator.elements();
         Context {
             machine: &self.name,

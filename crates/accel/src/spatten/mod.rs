@@ -1,30 +1,43 @@
-//! SpAtten: cascade token and head pruning, local value pruning and a top-k
-//! engine around two arrays of 12-bit multipliers (Wang et al., HPCA 2021).
+//! SpAtten: cascade token and head pruning, local value pruning, progressive
+//! quantization and a top-k engine around two arrays of 12-bit multipliers (Wang et
+//! al., HPCA 2021).
 //!
-//! Query by query, Q x K, softmax, the choice of values and P x V work as a
-//! pipeline; its pace is that of its slowest stage. It runs the attention only.
-//! How much it prunes depends on its schedule and the input's length, not on
-//! the scores; which tokens go does not change its time. Quantization is static,
-//! as the paper has it for BERT: progressive quantization is not modelled yet.
+//! It runs the attention only. How many tokens, heads and values stay is said by its
+//! own schedule, or, for the tokens, by the trace of a plan that drops them; which
+//! heads stay and which queries ask for low bits, by what a trace records of the
+//! run.
+//!
+//! Reading order: `engine` (the modules and their pace), [`TopK`], `quantization`
+//! (bits in DRAM), [`Schedule`] and `heads` (what stays), `layer` (cycles, bytes and
+//! actions of a layer), `assembly` (blocks of the schedule), [`PublicTrace`] and `requests` (the release's own traces).
 
+mod assembly;
+mod engine;
+mod heads;
+mod layer;
+mod public_trace;
+mod quantization;
+mod requests;
 mod schedule;
 mod top_k;
 
 use dtatrans_precision::trace::{Header, Input};
-use dtatrans_precision::workload::Operation;
 use dtatrans_precision::{Plan, Tier};
 use serde::Deserialize;
 
-pub use schedule::Schedule;
+pub use public_trace::{PublicTrace, Request};
+pub use requests::Order;
+pub use schedule::{Schedule, Tokens};
 pub use top_k::TopK;
 
+use self::assembly::Assembly;
+use self::engine::{Engine, HeadWork, OPERAND_BITS};
+use self::quantization::{Quantization, Widths};
 use crate::AccelError;
-use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
-use crate::blocks::steady::{Steady, Whole};
-use crate::energy::{Action, Actions, Part};
-use crate::machine::{check, tables, tokens_so_far};
-use crate::memory::{Dram, Sram, SramFile, Traffic};
-use crate::report::Breakdown;
+use crate::accelerator::{Accelerator, Kind, Run};
+use crate::energy::Actions;
+use crate::machine::{tables, tokens_so_far};
+use crate::memory::{Dram, Sram, SramFile};
 
 pub(crate) const KIND: Kind = Kind {
     name: "spatten",
@@ -32,43 +45,16 @@ pub(crate) const KIND: Kind = Kind {
     read,
 };
 
-/// Width of the operands on the chip, in bits (HPCA 2021, section IV).
-const OPERAND_BITS: u64 = 12;
-/// Width of a product and of a sum, in bits.
-const SUM_BITS: u64 = 24;
-/// Single-precision products and sums of one element of the softmax: 5 fused
-/// multiply-adds of a fifth-order Taylor series (section V), scaling before it,
-/// the sum, and normalising and quantizing after it. The division is once a
-/// query and not counted.
-const SOFTMAX_PRODUCTS: u64 = 8;
-const SOFTMAX_SUMS: u64 = 7;
-/// Groups of a head's queries that are scheduled together.
-const QUERY_GROUPS: u64 = 16;
-/// Latencies of the stages in cycles, from the release's model of BERT
-/// (`simulator/src/bert.cpp`): Q x K 1 + 1 + 9, softmax 7 + 21 + 23 + 29 + 7,
-/// P x V 1 + 1 + 1.
-const QUERY_KEY_LATENCY: u64 = 11;
-const SOFTMAX_LATENCY: u64 = 87;
-const VALUE_LATENCY: u64 = 3;
-
 /// SpAtten with its surroundings.
 #[derive(Debug)]
 pub struct SpAtten {
     engine: Engine,
     top_k: TopK,
+    quantization: Quantization,
     schedule: Schedule,
     /// The key SRAM; the value SRAM is another of the same size.
     sram: Sram,
     dram: Dram,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Engine {
-    query_key_multipliers: u64,
-    value_multipliers: u64,
-    softmax_per_cycle: u64,
-    dram_bits: u64,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +62,7 @@ struct Engine {
 struct File {
     engine: Engine,
     top_k: TopK,
+    quantization: Quantization,
     pruning: Schedule,
     buffer: SramFile,
     dram: Dram,
@@ -85,24 +72,20 @@ fn read(file: toml::Table, _clock_ghz: f64) -> Result<Box<dyn Accelerator>, Acce
     let File {
         engine,
         top_k,
+        quantization,
         pruning,
         buffer,
         dram,
     } = tables(file)?;
-    for (key, multipliers) in [
-        ("engine.query_key_multipliers", engine.query_key_multipliers),
-        ("engine.value_multipliers", engine.value_multipliers),
-        ("engine.softmax_per_cycle", engine.softmax_per_cycle),
-    ] {
-        check::between(key, multipliers, 1, 1 << 16)?;
-    }
-    check::between("engine.dram_bits", engine.dram_bits, 4, OPERAND_BITS)?;
+    engine.check()?;
     top_k.check()?;
+    quantization.check()?;
     pruning.check()?;
     dram.check()?;
     Ok(Box::new(SpAtten {
         engine,
         top_k,
+        quantization,
         schedule: pruning,
         sram: buffer.build()?,
         dram,
@@ -126,139 +109,168 @@ impl Accelerator for SpAtten {
         Some(&self.sram)
     }
 
+    fn check(&self, header: &Header) -> Result<(), String> {
+        match self.schedule.tokens {
+            Tokens::Schedule => Ok(()),
+            Tokens::Trace => drops(&header.plan),
+        }
+    }
+
     fn run(&self, header: &Header, input: &Input) -> Run {
-        self.pruned(header, input.read(), None)
+        let heads = self.schedule.heads(header.model.layers, header.model.heads);
+        let scheduled = self.scheduled_tokens(header, input.read());
+        self.layers(
+            header,
+            input.read(),
+            &Kept {
+                heads: heads::kept(&input.layers, &heads),
+                tokens: &|layer, _| match self.schedule.tokens {
+                    Tokens::Schedule => scheduled[layer],
+                    Tokens::Trace => computed(&input.layers[layer].tiers),
+                },
+                alone: false,
+                // Static where many queries share the keys.
+                unsure: &|_, _| 0.0,
+                widths: self.quantization.of_many(),
+            },
+        )
     }
 
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
-        self.pruned(header, tokens_so_far(kept), Some(1))
+        let heads = self.schedule.heads(header.model.layers, header.model.heads);
+        let heads = heads.iter().map(|&heads| (0..heads as usize).collect());
+        self.alone(header, heads.collect(), kept, &|_, _| 0.0)
+    }
+
+    fn step_behind(&self, header: &Header, input: &Input, kept: &[Vec<Vec<Tier>>]) -> Run {
+        let heads = self.schedule.heads(header.model.layers, header.model.heads);
+        let heads = heads::kept(&input.layers, &heads);
+        self.alone(header, heads, kept, &|layer, head| {
+            let layer = &input.layers[layer];
+            heads::unsure_share(&layer.heads[head], computed(&layer.tiers) as usize)
+        })
     }
 
     fn own_plan(&self, layers: usize) -> Option<Plan> {
-        (layers > 0).then(|| self.schedule.plan(layers))
+        let own = self.schedule.tokens == Tokens::Schedule && layers > 0;
+        own.then(|| self.schedule.plan(layers))
+    }
+
+    fn spatten(&self) -> Option<&SpAtten> {
+        Some(self)
     }
 }
 
+/// Tokens that are computed.
+fn computed(tiers: &[Tier]) -> u64 {
+    tiers.iter().filter(|tier| tier.is_computed()).count() as u64
+}
+
+/// That a plan prunes as SpAtten does: what is not computed has left for good.
+fn drops(plan: &Plan) -> Result<(), String> {
+    for (layer, ratio) in plan.layers().iter().enumerate() {
+        let compensation = plan.compensation_at(layer).name();
+        if ratio.r0() > 0.0 && compensation != "drop" {
+            return Err(format!(
+                "pruning.tokens = \"trace\" is for plans whose 0-bit tokens leave for good \
+                 (compensation \"drop\"): layer {layer} of `{}` has \"{compensation}\"",
+                plan.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What is left of a model.
+struct Kept<'a> {
+    /// By layer the heads.
+    heads: Vec<Vec<usize>>,
+    /// Tokens that a head of a layer meets.
+    tokens: &'a dyn Fn(usize, usize) -> u64,
+    /// Whether one token comes alone, or all that are kept are queries.
+    alone: bool,
+    /// The share of a head's queries that ask for low bits.
+    unsure: &'a dyn Fn(usize, usize) -> f64,
+    widths: Widths,
+}
+
 impl SpAtten {
-    /// All layers on so many tokens; so many of them are queries, or all that are
-    /// kept.
-    fn pruned(&self, header: &Header, tokens: usize, queries: Option<u64>) -> Run {
-        let model = &header.model;
-        let plan = self.schedule.plan(model.layers);
-        let mut before = (tokens as u64, model.heads as u64);
+    /// By layer the tokens that the schedule keeps of so many.
+    fn scheduled_tokens(&self, header: &Header, tokens: usize) -> Vec<u64> {
+        let plan = self.schedule.plan(header.model.layers);
         let kept = plan.layers().iter();
-        let tokens: Vec<u64> = kept.map(|ratio| ratio.counts(tokens).0 as u64).collect();
-        let heads = self.schedule.heads(model.layers, model.heads);
-        let mut steady = Steady::default();
-        for (layer, (&tokens, &heads)) in tokens.iter().zip(&heads).enumerate() {
-            let mut cycles = 0;
-            let mut actions = Actions::default();
-            for (all, kept) in [(before.0, tokens), (before.1, heads)] {
-                cycles += self.top_k.cycles(all, kept);
-                self.count_top_k(all, kept, 1, &mut actions);
-            }
-            steady.layer(cycles, actions);
-            let queries = queries.unwrap_or(tokens);
-            steady.add(self.attention(layer, queries, tokens, heads, model.head_dim as u64));
-            before = (tokens, heads);
-        }
-        let fed = "the input's length under the machine's own pruning schedule";
-        steady.run(fed.into(), false)
+        kept.map(|ratio| ratio.counts(tokens).0 as u64).collect()
     }
 
-    /// The attention of one layer: `queries` queries and `tokens` keys in each of
-    /// `heads` heads.
-    fn attention(
+    /// One new token, that attends to what the cache keeps.
+    fn alone(
         &self,
-        layer: usize,
-        queries: u64,
-        tokens: u64,
-        heads: u64,
-        head_dim: u64,
-    ) -> Whole {
-        let values = self.schedule.values(tokens);
-        let engine = self.engine;
-        // Stages of one query.
-        let query_key = (tokens * head_dim).div_ceil(engine.query_key_multipliers);
-        let value = (values * head_dim).div_ceil(engine.value_multipliers);
-        let softmax = tokens.div_ceil(engine.softmax_per_cycle);
-        let choose = self.top_k.cycles(tokens, values);
-        let slowest_array = query_key.max(value);
-        let slowest_vector = softmax.max(choose);
-        let own_queries = queries;
-        let queries = heads * queries;
-
-        // Behind the last query's scores its softmax, choice and values follow.
-        let row_bits = head_dim * engine.dram_bits;
-        let fill = QUERY_KEY_LATENCY + SOFTMAX_LATENCY + VALUE_LATENCY + softmax + choose + value;
-        let array_cycles = queries * slowest_array + fill;
-
-        let macs = queries * (tokens + values) * head_dim;
-        let elements = self.elements();
-        let reads = self.reads(own_queries, tokens, row_bits, heads);
-        let traffic = Traffic {
-            read_bytes: reads,
-            write_bytes: (queries * row_bits).div_ceil(8),
-            unique_read_bytes: (heads * (own_queries + 2 * tokens) * row_bits).div_ceil(8),
-        };
-
-        let mut actions = Actions::default();
-        actions.count(Part::Arithmetic, Action::Multiply12, macs);
-        actions.count(Part::Arithmetic, Action::Add24, macs);
-        // Each product is clocked once on its way into the tree of adders.
-        actions.count(Part::Registers, Action::RegisterBit, macs * SUM_BITS);
-        actions.count(Part::Buffer, Action::SramReadBit, macs * OPERAND_BITS);
-        let scores = queries * tokens;
-        actions.count(
-            Part::Vector,
-            Action::MultiplyFp32,
-            SOFTMAX_PRODUCTS * scores,
-        );
-        // A sum more for the importance of the key.
-        actions.count(Part::Vector, Action::AddFp32, (SOFTMAX_SUMS + 1) * scores);
-        self.count_top_k(tokens, values, queries, &mut actions);
-        Whole {
-            product: ProductRun {
-                layer,
-                // The engines work side by side: the pace is charged to the scores.
-                operation: Operation::Score,
-                copies: heads,
-                m: own_queries,
-                n: tokens,
-                k: head_dim,
-                macs,
-                element_cycles: macs,
-                actions,
-                operand_bytes: [0; 3],
-                mapping: None,
+        header: &Header,
+        heads: Vec<Vec<usize>>,
+        kept: &[Vec<Vec<Tier>>],
+        unsure: &dyn Fn(usize, usize) -> f64,
+    ) -> Run {
+        let tokens = tokens_so_far(kept);
+        let scheduled = self.scheduled_tokens(header, tokens);
+        self.layers(
+            header,
+            tokens,
+            &Kept {
+                heads,
+                tokens: &|layer, head| match self.schedule.tokens {
+                    Tokens::Schedule => scheduled[layer],
+                    // Sets of key-value heads decide alone or together.
+                    Tokens::Trace => {
+                        let sets = &kept[layer];
+                        computed(&sets[head * sets.len() / header.model.heads])
+                    }
+                },
+                alone: true,
+                unsure,
+                widths: self.quantization.of_one(),
             },
-            // So fine that the stages of a step overlap as those of a query do.
-            steps: (heads * QUERY_GROUPS.min(own_queries)).max(1),
-            cycles: array_cycles,
-            element_cycles: Breakdown {
-                active: macs,
-                speed_mismatch: queries * slowest_array * elements - macs,
-                fill: fill * elements,
-                ..Breakdown::default()
-            },
-            traffic,
-            vector_cycles: queries * slowest_vector,
-            takes: false,
+        )
+    }
+
+    /// All layers, one behind the other.
+    fn layers(&self, header: &Header, tokens: usize, kept: &Kept) -> Run {
+        let model = &header.model;
+        let mut before = (tokens as u64, model.heads as u64);
+        let mut assembly = Assembly::default();
+        for (layer, heads) in kept.heads.iter().enumerate() {
+            let work = |(index, &head): (usize, &usize)| {
+                let keys = (kept.tokens)(layer, head);
+                let queries = if kept.alone { 1 } else { keys };
+                HeadWork {
+                    queries,
+                    keys,
+                    values: self.schedule.values(keys),
+                    head_dim: model.head_dim as u64,
+                    unsure: queries as f64 * (kept.unsure)(layer, head),
+                    shares_choice: kept.widths.pairs_heads() && index % 2 == 1,
+                    widths: kept.widths,
+                }
+            };
+            let work: Vec<HeadWork> = heads.iter().enumerate().map(work).collect();
+            let tokens = work.iter().map(|head| head.keys).max().unwrap_or(0);
+            let now = (tokens, heads.len() as u64);
+            let (mut cycles, mut actions) = (0, Actions::default());
+            for (all, kept) in [(before.0, now.0), (before.1, now.1)] {
+                if kept < all {
+                    let fill = all.div_ceil(self.engine.softmax_per_cycle);
+                    cycles += self.top_k.cycles(all, kept) + fill;
+                    layer::count_top_k(all, kept, 1, &mut actions);
+                }
+            }
+            assembly.add(self.attention(layer, &work, true), cycles, actions);
+            before = now;
         }
-    }
-
-    /// Bytes read by one layer: queries, keys and values once; what of the keys
-    /// and values the SRAMs cannot hold, again for each query.
-    fn reads(&self, queries: u64, tokens: u64, row_bits: u64, heads: u64) -> u64 {
-        let on_chip_row = row_bits * OPERAND_BITS / self.engine.dram_bits;
-        let held = self.sram.bytes() * 8 / on_chip_row.max(1);
-        let again = 2 * tokens.saturating_sub(held) * queries.saturating_sub(1);
-        (heads * (queries + 2 * tokens + again) * row_bits).div_ceil(8)
-    }
-
-    fn count_top_k(&self, all: u64, kept: u64, times: u64, actions: &mut Actions) {
-        let comparisons = TopK::comparisons(all, kept).round() as u64 * times;
-        actions.count(Part::Sort, Action::Compare32, comparisons);
-        actions.count(Part::Sort, Action::RegisterBit, 32 * comparisons);
+        let fed = match self.schedule.tokens {
+            Tokens::Schedule => "the input's length under the machine's own pruning schedule",
+            Tokens::Trace => {
+                "the trace's tokens, heads and values under the machine's own schedule"
+            }
+        };
+        assembly.run(fed)
     }
 }

@@ -6,6 +6,17 @@ use serde::Deserialize;
 use crate::AccelError;
 use crate::machine::check;
 
+/// Who says which tokens stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tokens {
+    /// The machine's own schedule.
+    #[default]
+    Schedule,
+    /// The trace of a plan under which tokens leave for good.
+    Trace,
+}
+
 /// What is kept at each layer.
 ///
 /// Published (HPCA 2021, section V): no token is pruned in the first 15 % of the
@@ -15,6 +26,9 @@ use crate::machine::check;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
+    /// Whether the token shares below count, or those of the trace.
+    #[serde(default)]
+    pub tokens: Tokens,
     /// Share of the layers, from the first, that keep all tokens.
     pub token_free_layers: f64,
     /// Share of the tokens kept at the first layer that prunes.

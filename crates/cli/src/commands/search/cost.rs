@@ -203,20 +203,27 @@ impl<'a> Price<'a> {
     /// Refuses a machine that costs the same whatever the tiers are.
     fn refuse_dense_machine(&self, outputs: &[Output]) -> Result<()> {
         let layers = self.checkpoint.layers();
-        let of = |plan: Plan, tier: Tier| -> Result<f64> {
+        let of = |plan: Plan, tier: Tier, until: usize| -> Result<f64> {
             let header = Header {
                 model: self.checkpoint.shape(),
                 plan,
             };
             let first = outputs.iter().take(1).map(|output| {
                 let mut trace = output.trace.clone();
-                trace.iter_mut().for_each(|layer| layer.tiers.fill(tier));
+                for layer in &mut trace {
+                    let tokens = layer.tiers.len();
+                    layer.tiers.fill(Tier::Eight);
+                    layer.tiers[tokens.min(until)..].fill(tier);
+                }
                 trace
             });
             self.of_report(&self.report(&header, first)?)
         };
-        let eight = of(Plan::dense_eight(layers), Tier::Eight)?;
-        if eight == of(Plan::dense_four(layers), Tier::Four)? {
+        let eight = of(Plan::dense_eight(layers), Tier::Eight, 0)?;
+        // Some know no widths, but which tokens have left.
+        if eight == of(Plan::dense_four(layers), Tier::Four, 0)?
+            && eight == of(Plan::dense_eight(layers), Tier::Zero, 1)?
+        {
             let name = self.machine.as_ref().map_or("", Machine::name);
             bail!("--machine {name}: costs the same under every plan");
         }

@@ -1,6 +1,8 @@
-//! `dtatrans simulate`: accelerators on a trace, or on a list of products.
+//! `dtatrans simulate`: accelerators on a trace, on a list of products, or on a trace
+//! of SpAtten's public release.
 
 mod products;
+mod public_trace;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -39,8 +41,11 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     if let Some(list) = &arguments.gemm {
         return products::run(arguments, list, &machines, json);
     }
+    if let Some(trace) = &arguments.spatten_trace {
+        return public_trace::run(arguments, trace, &machines, json);
+    }
     let Some(file) = &arguments.trace else {
-        bail!("neither a trace nor --gemm FILE is given");
+        bail!("neither a trace nor --gemm FILE nor --spatten-trace FILE is given");
     };
     let what = || file.display().to_string();
     let (from, length): (Box<dyn BufRead>, u64) = if file.as_os_str() == "-" {
@@ -138,18 +143,19 @@ fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
         "{} inputs of {} tokens in all, {} under plan `{}`",
         simulation.inputs, simulation.tokens, simulation.model, simulation.plan
     ))?;
-    print_scope("attention", simulation, |report| Some(&report.attention))?;
-    print_scope(layers, simulation, |report| report.encoder.as_ref())?;
-    print_scope(model, simulation, |report| report.model.as_ref())?;
+    let reports = &simulation.machines;
+    print_scope("attention", reports, |report| Some(&report.attention))?;
+    print_scope(layers, reports, |report| report.encoder.as_ref())?;
+    print_scope(model, reports, |report| report.model.as_ref())?;
     if let Some(decoding) = &simulation.machines[0].decoding {
         output::print_line(format!("Of these {} came one by one:", decoding.tokens))?;
-        print_scope("attention", simulation, |report| {
+        print_scope("attention", reports, |report| {
             Some(&report.decoding.as_ref()?.attention)
         })?;
-        print_scope(layers, simulation, |report| {
+        print_scope(layers, reports, |report| {
             report.decoding.as_ref()?.encoder.as_ref()
         })?;
-        print_scope(model, simulation, |report| {
+        print_scope(model, reports, |report| {
             report.decoding.as_ref()?.model.as_ref()
         })?;
     }
@@ -162,7 +168,7 @@ fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
 /// One line for each machine that has the scope; nothing if none has.
 fn print_scope(
     name: &str,
-    simulation: &Simulation,
+    reports: &[RunReport],
     scope: impl Fn(&RunReport) -> Option<&ScopeReport>,
 ) -> Result<()> {
     let titles = [
@@ -174,7 +180,7 @@ fn print_scope(
         "utilisation",
     ];
     let mut table = console::table(&titles);
-    for report in &simulation.machines {
+    for report in reports {
         let Some(scope) = scope(report) else { continue };
         table.add_row([
             report.machine.clone(),
@@ -189,17 +195,16 @@ fn print_scope(
         return Ok(());
     }
     output::print_line(table)?;
-    print_causes(name, simulation, scope)
+    print_causes(name, reports, scope)
 }
 
 /// Where elements' cycles went, in per cent: causes that any machine has.
 fn print_causes(
     name: &str,
-    simulation: &Simulation,
+    reports: &[RunReport],
     scope: impl Fn(&RunReport) -> Option<&ScopeReport>,
 ) -> Result<()> {
-    let rows: Vec<(&str, &ScopeReport)> = simulation
-        .machines
+    let rows: Vec<(&str, &ScopeReport)> = reports
         .iter()
         .filter_map(|report| Some((report.machine.as_str(), scope(report)?)))
         .collect();
