@@ -8,6 +8,7 @@
 //! like the other machines' is assumed beside it, so that the comparison does
 //! not charge it for what it never had to do.
 
+mod area;
 pub mod mapping;
 
 use std::collections::HashMap;
@@ -21,11 +22,13 @@ use serde::Deserialize;
 use self::mapping::Mapping;
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
+use crate::area::Area;
 use crate::blocks::steady::{Steady, Whole};
-use crate::energy::{Action, Actions, Part};
+use crate::energy::{Action, Actions, Part, Waiting};
 use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::operands::writes_hidden;
 use crate::memory::{Dram, Sram, Traffic};
+use crate::node::Technology;
 use crate::report::Breakdown;
 use crate::vector::{self, VectorUnit};
 
@@ -40,10 +43,14 @@ const WORD_BYTES: u64 = 2;
 /// Words that the buffer hands to the array in one cycle, to fill the scratch
 /// pads of a first pass: its 64-bit port.
 const PORT_WORDS: u64 = 4;
-/// Scratch-pad accesses of one multiply-accumulate: input and weight read,
-/// partial sum read and written (ISCA 2016: 4 of cost 1 beside a cost of 1 for
-/// the arithmetic, as stanford-mast/nn_dataflow's tests have it).
-const SCRATCH_PAD_ACCESSES: u64 = 4;
+/// Scratch-pad accesses of one multiply-accumulate: input and weight read, partial sum
+/// read and written (ISCA 2016; stanford-mast/nn_dataflow's tests have four as well).
+const SCRATCH_PAD_ACCESSES: [Action; 4] = [
+    Action::EyerissIfmapRead,
+    Action::EyerissFilterRead,
+    Action::EyerissPsumRead,
+    Action::EyerissPsumWrite,
+];
 
 /// Steps that a product is run in: passes that fetch and store beside one another.
 const STEPS: u64 = 48;
@@ -117,6 +124,14 @@ impl Accelerator for Eyeriss {
 
     fn sram(&self) -> Option<&Sram> {
         None
+    }
+
+    fn area(&self, technology: &Technology) -> Area {
+        area::of(&self.chip, &self.vector, technology)
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(area::WAITING)
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
@@ -257,11 +272,9 @@ impl Eyeriss {
         vector::count(&product.vector(), &mut actions);
         let buffer = mapping.buffer_words(m, n, k) + left + results;
         actions.count(Part::Arithmetic, Action::EyerissMac, macs);
-        actions.count(
-            Part::Registers,
-            Action::EyerissScratchPad,
-            SCRATCH_PAD_ACCESSES * macs,
-        );
+        for access in SCRATCH_PAD_ACCESSES {
+            actions.count(Part::Registers, access, macs);
+        }
         actions.count(
             Part::Network,
             Action::EyerissArray,

@@ -7,6 +7,7 @@
 //! the scores; which tokens go does not change its time. Quantization is static,
 //! as the paper has it for BERT: progressive quantization is not modelled yet.
 
+mod area;
 mod schedule;
 mod top_k;
 
@@ -20,10 +21,12 @@ pub use top_k::TopK;
 
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
+use crate::area::Area;
 use crate::blocks::steady::{Steady, Whole};
-use crate::energy::{Action, Actions, Part};
+use crate::energy::{Action, Actions, Part, Waiting};
 use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::{Dram, Sram, SramFile, Traffic};
+use crate::node::Technology;
 use crate::report::Breakdown;
 
 pub(crate) const KIND: Kind = Kind {
@@ -34,8 +37,6 @@ pub(crate) const KIND: Kind = Kind {
 
 /// Width of the operands on the chip, in bits (HPCA 2021, section IV).
 const OPERAND_BITS: u64 = 12;
-/// Width of a product and of a sum, in bits.
-const SUM_BITS: u64 = 24;
 /// Single-precision products and sums of one element of the softmax: 5 fused
 /// multiply-adds of a fifth-order Taylor series (section V), scaling before it,
 /// the sum, and normalising and quantizing after it. The division is once a
@@ -126,6 +127,14 @@ impl Accelerator for SpAtten {
         Some(&self.sram)
     }
 
+    fn area(&self, technology: &Technology) -> Area {
+        area::of(self, technology)
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(area::WAITING)
+    }
+
     fn run(&self, header: &Header, input: &Input) -> Run {
         self.pruned(header, input.read(), None)
     }
@@ -203,10 +212,8 @@ impl SpAtten {
         };
 
         let mut actions = Actions::default();
-        actions.count(Part::Arithmetic, Action::Multiply12, macs);
-        actions.count(Part::Arithmetic, Action::Add24, macs);
-        // Each product is clocked once on its way into the tree of adders.
-        actions.count(Part::Registers, Action::RegisterBit, macs * SUM_BITS);
+        // The product's register and the tree of adders included.
+        actions.count(Part::Arithmetic, Action::SpattenProduct, macs);
         actions.count(Part::Buffer, Action::SramReadBit, macs * OPERAND_BITS);
         let scores = queries * tokens;
         actions.count(

@@ -1,5 +1,6 @@
-//! A plain 8-bit systolic array: the baseline that gains nothing from tokens of
-//! fewer bits. It is fed the dense model at the input's own length.
+//! A plain systolic array of 8-bit elements, or of 4-bit ones: the baseline that gains
+//! nothing from tokens of fewer bits. It is fed the dense model at its elements' bits and
+//! the input's own length.
 
 mod timing;
 
@@ -12,13 +13,15 @@ pub use timing::{Dataflow, Gemm, Overlap, cycles};
 
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
+use crate::area::{Area, Cell};
 use crate::array_shape::ArrayShape;
 use crate::blocks::{Shared, Surroundings, TiledArrays};
-use crate::energy::{Action, Actions, Part};
-use crate::machine::{tables, tokens_so_far};
+use crate::energy::{Action, Actions, Part, Waiting};
+use crate::machine::{check, tables, tokens_so_far};
 use crate::mapping::SUM_BITS;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
+use crate::node::Technology;
 use crate::products::{ArrayRun, ProductArray};
 use crate::report::Breakdown;
 use crate::schedule::{Arrays, LaneRun, TileRange};
@@ -26,19 +29,15 @@ use crate::vector::VectorUnit;
 
 pub(crate) const KIND: Kind = Kind {
     name: "systolic",
-    summary: "plain 8-bit systolic array: dense, output-, weight- or input-stationary",
+    summary: "plain systolic array of 8 or 4 bits: dense, output-, weight- or input-stationary",
     read,
 };
 
-/// Width of an accumulator, in bits.
-const ACCUMULATOR_BITS: u64 = 32;
-/// Width of an operand, in bits.
-const OPERAND_BITS: u64 = 8;
-
-/// A plain 8-bit systolic array with its surroundings.
+/// A plain systolic array with its surroundings.
 #[derive(Debug)]
 pub struct Systolic {
     shape: ArrayShape,
+    element: Element,
     dataflow: Dataflow,
     overlap: Overlap,
     around: Surroundings,
@@ -58,9 +57,46 @@ struct File {
 struct ArrayFile {
     rows: u64,
     columns: u64,
+    #[serde(default = "eight")]
+    element_bits: u64,
     dataflow: Dataflow,
     overlap: Overlap,
 }
+
+fn eight() -> u64 {
+    8
+}
+
+/// What the elements multiply, and what that costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Element {
+    bits: Bits,
+    cell: Cell,
+    product: Action,
+    zeros: Action,
+    idle: Action,
+    shift: Action,
+}
+
+/// `rtl/src/plain_element.sv`.
+const EIGHT: Element = Element {
+    bits: Bits::Eight,
+    cell: Cell::PlainElement8,
+    product: Action::Plain8Product,
+    zeros: Action::Plain8Zeros,
+    idle: Action::Plain8IdleCycle,
+    shift: Action::Plain8Shift,
+};
+
+/// `rtl/baselines/plain_element_4b.sv`.
+const FOUR: Element = Element {
+    bits: Bits::Four,
+    cell: Cell::PlainElement4,
+    product: Action::Plain4Product,
+    zeros: Action::Plain4Zeros,
+    idle: Action::Plain4IdleCycle,
+    shift: Action::Plain4Shift,
+};
 
 fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
     let file: File = tables(file)?;
@@ -70,10 +106,16 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
         arrays: 1,
     };
     shape.check()?;
+    let element = match file.array.element_bits {
+        8 => EIGHT,
+        4 => FOUR,
+        other => return Err(check::refuse("array.element_bits", other, "8 or 4")),
+    };
     file.dram.check()?;
     file.vector.check()?;
     Ok(Box::new(Systolic {
         shape,
+        element,
         dataflow: file.array.dataflow,
         overlap: file.array.overlap,
         around: Surroundings {
@@ -91,12 +133,13 @@ impl Systolic {
     fn work(&self, work: &Workload) -> Run {
         let running = Running {
             shape: self.shape,
+            element: self.element,
             dataflow: self.dataflow,
             overlap: self.overlap,
             shared: Shared::default(),
         };
-        self.around
-            .run(running, work, "all tokens at 8 bits".into())
+        let fed = format!("all tokens at {} bits", self.element.bits.bits());
+        self.around.run(running, work, fed)
     }
 }
 
@@ -106,7 +149,24 @@ impl Accelerator for Systolic {
     }
 
     fn element_bits(&self) -> u64 {
-        8
+        u64::from(self.element.bits.bits())
+    }
+
+    fn area(&self, technology: &Technology) -> Area {
+        let mut area = Area::default();
+        area.cells(Part::Array, self.element.cell, self.elements() as f64);
+        self.around.area(&mut area, technology);
+        area
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(Waiting {
+            part: Part::Array,
+            // All stand still together, and begin again with what they held.
+            late: self.element.idle,
+            idle: self.element.idle,
+            zeros: Some(self.element.zeros),
+        })
     }
 
     fn dram(&self) -> &Dram {
@@ -118,12 +178,20 @@ impl Accelerator for Systolic {
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
-        self.work(&Workload::dense(&header.model, input.read(), Bits::Eight))
+        self.work(&Workload::dense(
+            &header.model,
+            input.read(),
+            self.element.bits,
+        ))
     }
 
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
         let tokens = tokens_so_far(kept);
-        self.work(&Workload::dense_step(&header.model, tokens, Bits::Eight))
+        self.work(&Workload::dense_step(
+            &header.model,
+            tokens,
+            self.element.bits,
+        ))
     }
 
     fn array(&self) -> Option<&dyn ProductArray> {
@@ -155,6 +223,7 @@ impl ProductArray for Systolic {
 #[derive(Debug)]
 struct Running {
     shape: ArrayShape,
+    element: Element,
     dataflow: Dataflow,
     overlap: Overlap,
     shared: Shared,
@@ -217,11 +286,10 @@ impl TiledArrays for Running {
         (lines.to_vec(), (0..lines.len()).collect())
     }
 
-    /// What the array does that costs energy: an element multiplies, adds, and
-    /// clocks accumulator and both operands once per product, and clocks them
-    /// for padding too. Output-stationary sums drain down the column, half of it
-    /// on average; the other dataflows write and read partial sums for each fold
-    /// of the reduction.
+    /// What the array does that costs energy: products, zeros that pad, priced by the
+    /// netlist of an output-stationary element whatever the dataflow. Output-stationary
+    /// sums drain down the column, half of it on average; the other dataflows write and
+    /// read partial sums for each fold of the reduction.
     fn count(&self, product: &Product, actions: &mut Actions) {
         let gemm = gemm(product);
         let copies = product.count as u64;
@@ -229,17 +297,16 @@ impl TiledArrays for Running {
         let (_, element_cycles) =
             timing::run(self.shape, self.dataflow, self.overlap, gemm, copies);
         let padding = element_cycles.tail;
-        actions.count(Part::Arithmetic, Action::Multiply8, macs);
-        actions.count(Part::Arithmetic, Action::Add32, macs);
-        let per_product = ACCUMULATOR_BITS + 2 * OPERAND_BITS;
-        let mut clocked = (macs + padding) * per_product;
+        actions.count(Part::Array, self.element.product, macs);
+        actions.count(Part::Array, self.element.zeros, padding);
 
         let (left, right) = (left_bits(product), right_bits(product));
         let sums = copies * gemm.m * gemm.n;
         let ArrayShape { rows, columns, .. } = self.shape;
         let (read, written) = match self.dataflow {
             Dataflow::OutputStationary => {
-                clocked += sums * ACCUMULATOR_BITS * (1 + rows.div_ceil(2));
+                let shifts = sums * (1 + rows.div_ceil(2));
+                actions.count(Part::Array, self.element.shift, shifts);
                 let read = left * gemm.n.div_ceil(columns) + right * gemm.m.div_ceil(rows);
                 (copies * read, 0)
             }
@@ -254,7 +321,6 @@ impl TiledArrays for Running {
                 (read + partial, partial)
             }
         };
-        actions.count(Part::Registers, Action::RegisterBit, clocked);
         actions.count(Part::Buffer, Action::SramReadBit, read);
         actions.count(Part::Buffer, Action::SramWriteBit, written);
     }

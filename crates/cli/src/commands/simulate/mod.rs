@@ -1,5 +1,6 @@
 //! `dtatrans simulate`: accelerators on a trace, or on a list of products.
 
+mod chip;
 mod products;
 
 use std::fs::File;
@@ -153,6 +154,7 @@ fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
             report.decoding.as_ref()?.model.as_ref()
         })?;
     }
+    chip::print_area(&simulation.machines)?;
     for report in &simulation.machines {
         output::print_line(format!("{}: {}", report.machine, report.fed))?;
     }
@@ -170,6 +172,7 @@ fn print_scope(
         "cycles",
         "time, ms",
         "energy, mJ",
+        "without DRAM, mJ",
         "effective GOP/s",
         "utilisation",
     ];
@@ -181,6 +184,7 @@ fn print_scope(
             scope.cycles.to_string(),
             format!("{:.3}", scope.time_us() / 1e3),
             format!("{:.3}", scope.energy.total_pj() / 1e9),
+            format!("{:.3}", scope.energy.on_chip_pj() / 1e9),
             format!("{:.0}", scope.effective_gops()),
             format!("{:.0} %", 100.0 * scope.utilisation()),
         ]);
@@ -189,7 +193,8 @@ fn print_scope(
         return Ok(());
     }
     output::print_line(table)?;
-    print_causes(name, simulation, scope)
+    print_causes(name, simulation, &scope)?;
+    chip::print_energy(name, &simulation.machines, scope)
 }
 
 /// Where elements' cycles went, in per cent: causes that any machine has.
