@@ -198,6 +198,9 @@ fn horner(coefficients: &[f64], x: f64) -> f64 {
 /// The value at a node, straight on logarithmic axes between those of its neighbours;
 /// nodes fall.
 fn between(points: &[(u32, f64)], node_nm: u32) -> f64 {
+    if let Some(&(_, value)) = points.iter().find(|&&(node, _)| node == node_nm) {
+        return value;
+    }
     let pair = points
         .windows(2)
         .find(|pair| (pair[1].0..=pair[0].0).contains(&node_nm))

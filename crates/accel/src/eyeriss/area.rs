@@ -33,9 +33,11 @@ pub(super) fn of(chip: &Chip, vector: &VectorUnit, technology: &Technology) -> A
     let words = chip.filter_words as f64;
     area.cells(Part::Registers, Cell::EyerissFilterWord, words * elements);
     let banks = (chip.buffer_bytes / BANK_BYTES).max(1);
-    if let Ok(sram) = Sram::new(chip.buffer_bytes, banks, ACCESS_BITS) {
-        area.sram(&sram, technology);
-    }
+    let sram = Sram::new(chip.buffer_bytes, banks, ACCESS_BITS);
+    area.sram(
+        &sram.expect("banks of at most 16 KiB are in the table"),
+        technology,
+    );
     vector.area(&mut area);
     area
 }
