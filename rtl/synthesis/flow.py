@@ -65,14 +65,15 @@ def yosys(what, passes):
 
 
 def read(module, parameters):
-    """The pass that reads a module of rtl/src and those below it."""
-    sources = Path("rtl") / "src"
-    files = ["vssa_pkg.sv"] if module != "topk" else []
-    files += sorted(path.name for path in (RTL / "src").glob("*.sv") if path.name not in ("vssa_pkg.sv", "topk.sv"))
-    if module == "topk":
-        files = ["topk.sv"]
+    """The pass that reads a module of rtl and those below it."""
+    sources = RTL / "src"
+    own = next(RTL.glob(f"*/{module}.sv"))
+    package, alone = sources / "vssa_pkg.sv", sources / "topk.sv"
+    files = [own]
+    if own != alone:
+        files = [package, *sorted({*sources.glob("*.sv"), own} - {package, alone})]
     values = " ".join(f"-G {name}={value}" for name, value in parameters.items())
-    return f"read_slang --top {module} {values} " + " ".join(str(sources / name) for name in files)
+    return f"read_slang --top {module} {values} " + " ".join(str(path.relative_to(RTL.parent)) for path in files)
 
 
 def synthesise(module, parameters, gated, library, after=()):
@@ -113,7 +114,8 @@ def verilate(folder, prefix, module, options, files, defines=""):
     steps = [
         [verilator, "--cc", "--exe", "-O3", "-Wno-fatal", "--quiet", "--prefix", prefix, "--top-module", module,
          "--Mdir", folder, "-CFLAGS", f"-O1 {defines}", *options, *files],
-        ["make", "--silent", "-C", folder, "-f", f"{prefix}.mk", prefix],
+        # The wheel does not know how its compiler takes a precompiled header.
+        ["make", "--silent", "-C", folder, "-f", f"{prefix}.mk", "CFG_CXXFLAGS_PCH_I=-include", prefix],
     ]  # fmt: skip
     for step in steps:
         run = subprocess.run(step, env=environment, capture_output=True, text=True)

@@ -13,9 +13,11 @@ use std::error::Error;
 
 use dtatrans_accel::Machine;
 use dtatrans_accel::accelerator::{Accelerator, ProductRun, Run};
+use dtatrans_accel::area::{Area, Component};
 use dtatrans_accel::blocks::steady::{Steady, Whole};
-use dtatrans_accel::energy::{Action, Actions, Part};
+use dtatrans_accel::energy::{Action, Actions, Kind, Part};
 use dtatrans_accel::memory::{Dram, Sram, Traffic};
+use dtatrans_accel::node::{Origin, Technology};
 use dtatrans_accel::report::{Breakdown, Cause};
 use dtatrans_precision::Tier;
 use dtatrans_precision::trace::{Header, Input, Reader};
@@ -44,6 +46,27 @@ impl Accelerator for DotProducts {
 
     fn sram(&self) -> Option<&Sram> {
         Some(&self.sram)
+    }
+
+    /// What it is made of: multipliers of one's own figures, and the SRAM.
+    fn area(&self, technology: &Technology) -> Area {
+        let mut area = Area::default();
+        area.add(Component {
+            part: Part::Arithmetic,
+            name: "8-bit multiplier and adder".into(),
+            count: self.multipliers as f64,
+            area_um2: 282.0 + 137.0,
+            leakage_mw: 0.01,
+            delay_ps: None,
+            origin: Origin {
+                node_nm: 45,
+                supply_v: 0.9,
+            },
+            kind: Kind::Published,
+            source: "Dally, NIPS 2015 tutorial; the leakage is made up".into(),
+        });
+        area.sram(&self.sram, technology);
+        area
     }
 
     /// What it makes of a trace: the products that the tiers leave.
@@ -145,11 +168,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let report = machine.simulate(&header, &input)?;
         let encoder = report.encoder.as_ref().unwrap_or(&report.attention);
         println!(
-            "{:>17}: {:>10} cycles, {:>4.0} effective GOP/s, {:.2} mJ; {}",
+            "{:>17}: {:>10} cycles, {:>4.0} effective GOP/s, {:.2} mJ, {:.2} mm2; {}",
             report.machine,
             encoder.cycles,
             encoder.effective_gops(),
             encoder.energy.total_pj() * 1e-9,
+            report.area.total_mm2(),
             causes(&encoder.element_cycles),
         );
     }

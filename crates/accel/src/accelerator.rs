@@ -7,8 +7,10 @@ use dtatrans_precision::workload::Operation;
 use dtatrans_precision::{Plan, Tier};
 
 use crate::AccelError;
-use crate::energy::Actions;
+use crate::area::Area;
+use crate::energy::{Actions, Waiting};
 use crate::memory::{Dram, Sram};
+use crate::node::Technology;
 use crate::products::ProductArray;
 use crate::schedule::{Arrays, Block, Ranking};
 use crate::{eyeriss, spatten, systolic, vssa};
@@ -28,6 +30,15 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
 
     /// Its on-chip buffer, if its accesses are priced by size.
     fn sram(&self) -> Option<&Sram>;
+
+    /// What it is made of, each thing at the node where its figures were found; the
+    /// caller brings them to the technology. What leaks is priced by it.
+    fn area(&self, technology: &Technology) -> Area;
+
+    /// What its elements do in cycles without a product, if that costs energy.
+    fn waiting(&self) -> Option<Waiting> {
+        None
+    }
 
     /// Number of equal arrays that the elements stand in.
     fn arrays(&self) -> u64 {

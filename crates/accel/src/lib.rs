@@ -11,7 +11,8 @@
 //! is, and the list of all), one folder for each accelerator ([`vssa`],
 //! [`systolic`], [`eyeriss`], [`spatten`]), and what stands around the arrays,
 //! the same for all: [`mapping`] (how products are cut), [`memory`], [`vector`],
-//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`report`], [`recording`] (when each
+//! [`sort`], [`schedule`] (what overlaps), [`energy`], [`area`], [`node`] (other technologies),
+//! [`report`], [`recording`] (when each
 //! unit did what). [`products`] runs products without a model.
 //!
 //! To try an accelerator, implement [`accelerator::Accelerator`] and hand it to
@@ -22,6 +23,7 @@
 //! no input or output of its own.
 
 pub mod accelerator;
+pub mod area;
 pub mod array_shape;
 pub mod blocks;
 pub mod energy;
@@ -30,6 +32,7 @@ pub mod eyeriss;
 pub mod machine;
 pub mod mapping;
 pub mod memory;
+pub mod node;
 pub mod products;
 pub mod recording;
 pub mod report;
@@ -38,6 +41,8 @@ pub mod schedule;
 mod scope;
 pub mod sort;
 pub mod spatten;
+#[cfg(test)]
+mod synthesis;
 pub mod systolic;
 pub mod table;
 pub mod vector;

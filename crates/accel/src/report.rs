@@ -6,7 +6,9 @@ use dtatrans_precision::workload::Operation;
 use serde::Serialize;
 
 use crate::AccelError;
-use crate::energy::{Energy, Part};
+use crate::area::Area;
+use crate::energy::{Energy, Kind, Part};
+use crate::node::Technology;
 
 /// What each element did in each cycle, in element-cycles: elements times
 /// cycles. The fields sum to all elements times all cycles.
@@ -155,6 +157,10 @@ pub struct RunReport {
     pub kind: &'static str,
     /// What of the trace the machine was fed.
     pub fed: String,
+    /// What its energies and its area are told at.
+    pub technology: Technology,
+    /// What it is made of.
+    pub area: Area,
     /// Number of inputs.
     pub inputs: u64,
     /// Tokens of all inputs.
@@ -408,6 +414,9 @@ struct ScopeRow {
     dram_row_misses: u64,
     dram_row_conflicts: u64,
     energy_pj: BTreeMap<Part, f64>,
+    /// By part, how what it spent was priced.
+    energy_kinds_pj: BTreeMap<Part, BTreeMap<Kind, f64>>,
+    energy_leakage_pj: f64,
     energy_on_chip_pj: f64,
     energy_total_pj: f64,
 }
@@ -431,6 +440,12 @@ impl From<ScopeReport> for ScopeRow {
             dram_row_misses: scope.dram_row_misses,
             dram_row_conflicts: scope.dram_row_conflicts,
             energy_pj: scope.energy.parts_pj().collect(),
+            energy_kinds_pj: scope
+                .energy
+                .parts_pj()
+                .map(|(part, _)| (part, scope.energy.kinds_pj(part).collect()))
+                .collect(),
+            energy_leakage_pj: scope.energy.leakage_pj(),
             energy_on_chip_pj: scope.energy.on_chip_pj(),
             energy_total_pj: scope.energy.total_pj(),
             operation_cycles: scope.operation_cycles,

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::AccelError;
 use crate::accelerator::{ProductRun, Run};
-use crate::energy::{Action, Actions, EnergyTable, Part};
+use crate::area::Area;
+use crate::energy::{Action, Actions, Energy, EnergyTable, Part, Waiting};
 use crate::memory::Sram;
-use crate::report::{Cause, ProductReport, ScopeReport};
+use crate::node::Technology;
+use crate::report::{Breakdown, Cause, ProductReport, ScopeReport};
 use crate::schedule::{self, Block, Chip, Load, Operand, Outcome, Ranking, Timeline};
 
 /// What a scope's report is computed with, besides the run.
@@ -15,7 +17,10 @@ pub(crate) struct Context<'a> {
     pub(crate) elements: u64,
     pub(crate) chip: Chip<'a>,
     pub(crate) sram: Option<&'a Sram>,
+    pub(crate) waiting: Option<Waiting>,
     pub(crate) energies: &'a EnergyTable,
+    pub(crate) technology: &'a Technology,
+    pub(crate) area: &'a Area,
 }
 
 /// Which products to look at.
@@ -167,8 +172,43 @@ impl Context<'_> {
             dram_row_hits: outcome.dram_rows[0],
             dram_row_misses: outcome.dram_rows[1],
             dram_row_conflicts: outcome.dram_rows[2],
-            energy: self.energies.price(&actions, self.sram, self.machine)?,
+            energy: self.energy(&mut actions, &outcome.element_cycles, outcome.cycles)?,
         })
+    }
+
+    /// What a run spends: its actions, cycles in which elements wait, and leakage.
+    fn energy(
+        &self,
+        actions: &mut Actions,
+        spent: &Breakdown,
+        cycles: u64,
+    ) -> Result<Energy, AccelError> {
+        if let Some(Waiting {
+            part,
+            late,
+            idle,
+            zeros,
+        }) = self.waiting
+        {
+            let between = [
+                Cause::SpeedMismatch,
+                Cause::OperandWait,
+                Cause::SramConflict,
+            ];
+            let between: u64 = between.iter().map(|&cause| spent.of(cause)).sum();
+            let padded = zeros.map_or(0, |zeros| actions.of(part, zeros));
+            let busy = spent.of(Cause::Active) + between + padded;
+            actions.count(part, late, between);
+            actions.count(part, idle, spent.total().saturating_sub(busy));
+        }
+        let prices = self.energies;
+        let mut energy = prices.price(actions, self.sram, self.technology, self.machine)?;
+        let time_ns = cycles as f64 / self.chip.clock_ghz;
+        for own in self.area.components() {
+            // 1 mW for 1 ns is 1 pJ.
+            energy.leak(own.part, own.kind, own.count * own.leakage_mw * time_ns);
+        }
+        Ok(energy)
     }
 
     /// That no count of the run can overflow.

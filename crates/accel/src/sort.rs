@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::AccelError;
+use crate::area::{Area, Cell};
 use crate::energy::{Action, Actions, Part};
 use crate::machine::check;
 
@@ -49,11 +50,16 @@ impl Sorter {
         self.passes() * (words + 2) + words + 3
     }
 
-    /// What ranking `tokens` tokens does: in each pass every score is read into
-    /// a register and compared.
+    /// What ranking `tokens` tokens does: each pass reads every score, words that the text
+    /// does not fill included. Priced by the netlist of 16 lanes, 16 bits and digits of 4.
     pub(crate) fn count(&self, tokens: u64, actions: &mut Actions) {
-        let scores = (self.passes() + 1) * tokens;
-        actions.count(Part::Sort, Action::Compare32, scores);
-        actions.count(Part::Sort, Action::RegisterBit, 32 * scores);
+        let words = tokens.div_ceil(self.lanes);
+        let scores = (self.passes() + 1) * words * self.lanes;
+        actions.count(Part::Sort, Action::RankScore, scores);
+    }
+
+    /// What it adds to a chip: its lanes, as that netlist's.
+    pub(crate) fn area(&self, area: &mut Area) {
+        area.cells(Part::Sort, Cell::TopkLane, self.lanes as f64);
     }
 }

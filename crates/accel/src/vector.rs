@@ -5,6 +5,7 @@ use dtatrans_precision::workload::VectorWork;
 use serde::Deserialize;
 
 use crate::AccelError;
+use crate::area::{Area, Cell};
 use crate::energy::{Action, Actions, Part};
 use crate::machine::check;
 
@@ -58,6 +59,24 @@ impl VectorUnit {
         Ok(())
     }
 
+    /// What it adds to a chip: for each kind of work the multiply-adders and adders that
+    /// its lanes need to take a result each cycle. Tables of the exponential, square
+    /// roots and divisions are not counted.
+    pub(crate) fn area(&self, area: &mut Area) {
+        let multiply_adds = SOFTMAX_MULTIPLY_ADDS * self.softmax_per_cycle
+            + NORM_MULTIPLY_ADDS * (self.layer_norm_per_cycle + self.activation_per_cycle)
+            + self.quantized_per_cycle
+            + self.multiply_additions_per_cycle
+            + TRIAL_MULTIPLY_ADDS * self.clipping_trials_per_cycle;
+        for (cell, count) in [
+            (Cell::VectorMultiplyAdd, multiply_adds),
+            (Cell::VectorAdder32, self.importance_per_cycle),
+            (Cell::VectorAdder16, self.hadamard_additions_per_cycle),
+        ] {
+            area.cells(Part::Vector, cell, count as f64);
+        }
+    }
+
     /// Cycles that work takes, its kinds streaming behind one another.
     pub fn cycles(&self, work: &VectorWork) -> u64 {
         [
@@ -80,25 +99,26 @@ impl VectorUnit {
     }
 }
 
-/// Counts what vector work does, in 16-bit fixed point. Our decision: softmax
-/// (scale, piecewise exponential, sum, normalise) takes 4 multiply-adds an
-/// element, layer norm with its residual addition and the activation 3, a
-/// quantizer 1 and a trial of its clipping 2; an addition of the rotation or into a score clocks its result.
+/// Multiply-adds of an element of the softmax: scale, piecewise exponential, sum,
+/// normalise. Our decision, as are the next two.
+const SOFTMAX_MULTIPLY_ADDS: u64 = 4;
+/// Of an element of a layer norm with its residual addition, or of the activation.
+const NORM_MULTIPLY_ADDS: u64 = 3;
+/// Of a trial of the quantizer's clipping.
+const TRIAL_MULTIPLY_ADDS: u64 = 2;
+
+/// Counts what vector work does, in 16-bit fixed point. A quantizer takes one multiply-add
+/// an element; the rotation adds 16 bits, a score 32.
 pub(crate) fn count(work: &VectorWork, actions: &mut Actions) {
-    let multiply_adds = 4 * work.softmax_elements
-        + 3 * (work.layer_norm_elements + work.activation_elements)
+    let multiply_adds = SOFTMAX_MULTIPLY_ADDS * work.softmax_elements
+        + NORM_MULTIPLY_ADDS * (work.layer_norm_elements + work.activation_elements)
         + work.quantized_elements
         + work.multiply_additions
-        + 2 * work.clipping_trials;
+        + TRIAL_MULTIPLY_ADDS * work.clipping_trials;
     let mut count = |action, n| actions.count(Part::Vector, action, n);
-    count(Action::Multiply16, multiply_adds);
-    count(Action::Add32, multiply_adds + work.importance_additions);
-    count(
-        Action::RegisterBit,
-        32 * (multiply_adds + work.importance_additions),
-    );
-    count(Action::Add16, work.hadamard_additions);
-    count(Action::RegisterBit, 16 * work.hadamard_additions);
+    count(Action::VectorMultiplyAdd, multiply_adds);
+    count(Action::VectorAdd32, work.importance_additions);
+    count(Action::VectorAdd16, work.hadamard_additions);
 }
 
 #[cfg(test)]

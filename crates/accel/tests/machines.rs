@@ -126,7 +126,7 @@ fn values_that_cannot_be_are_refused_by_key() {
             "array.rows x columns",
         ),
         ("vssa-512", "bytes = 131072", "bytes = 0", "buffer.bytes"),
-        ("vssa-512", "bytes = 131072", "bytes = 1024", "buffer.bytes"),
+        ("vssa-512", "bytes = 131072", "bytes = 128", "buffer.bytes"),
         ("vssa-512", "banks = 8", "banks = 0", "buffer.banks"),
         (
             "vssa-512",

@@ -15,9 +15,11 @@ use dtatrans_precision::Bits;
 use dtatrans_precision::workload::{LayerWork, Operation, Product, VectorWork, Workload};
 
 use crate::accelerator::{ProductRun, Run};
+use crate::area::Area;
 use crate::array_shape::ArrayShape;
 use crate::energy::Actions;
 use crate::memory::{Dram, Request, Sram};
+use crate::node::Technology;
 use crate::report::Breakdown;
 use crate::schedule::{Arrays, Block, LaneRun, Ranking, TileRange};
 use crate::sort::Sorter;
@@ -61,6 +63,15 @@ pub(crate) trait TiledArrays: Arrays {
 }
 
 impl Surroundings {
+    /// What they add to a chip.
+    pub(crate) fn area(&self, area: &mut Area, technology: &Technology) {
+        area.sram(&self.sram, technology);
+        self.vector.area(area);
+        if let Some(sorter) = &self.sort {
+            sorter.area(area);
+        }
+    }
+
     /// Bytes of the buffer that hold operands: all but the table of a reordering.
     pub(crate) fn room_bytes(&self, tokens: usize) -> u64 {
         let table = match self.reorders {

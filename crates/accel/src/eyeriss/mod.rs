@@ -9,6 +9,7 @@
 //! softmax; a vector unit like the other machines' is assumed beside it, so that the
 //! comparison does not charge it for what it never had to do.
 
+mod area;
 pub mod chip;
 pub mod layer;
 pub mod mapping;
@@ -28,11 +29,13 @@ use self::layer::Layer;
 use self::mapping::{Accesses, Cycles};
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, ProductRun, Run};
+use crate::area::Area;
 use crate::blocks::steady::{Steady, Whole};
-use crate::energy::{Action, Actions, Part};
+use crate::energy::{Action, Actions, Part, Waiting};
 use crate::machine::{check, tables, tokens_so_far};
 use crate::memory::operands::writes_hidden;
 use crate::memory::{Dram, Sram, Traffic};
+use crate::node::Technology;
 use crate::report::Breakdown;
 use crate::vector::{self, VectorUnit};
 
@@ -41,6 +44,15 @@ pub(crate) const KIND: Kind = Kind {
     summary: "Eyeriss: 16-bit elements, row-stationary, dense",
     read,
 };
+
+/// Scratch-pad accesses of one multiply-accumulate: input and weight read, partial sum
+/// read and written (ISCA 2016; stanford-mast/nn_dataflow's tests have four as well).
+const SCRATCH_PAD_ACCESSES: [Action; 4] = [
+    Action::EyerissIfmapRead,
+    Action::EyerissFilterRead,
+    Action::EyerissPsumRead,
+    Action::EyerissPsumWrite,
+];
 
 /// Steps that a product is run in: passes that fetch and store beside one another.
 const STEPS: u64 = 48;
@@ -161,6 +173,14 @@ impl Accelerator for Eyeriss {
 
     fn sram(&self) -> Option<&Sram> {
         None
+    }
+
+    fn area(&self, technology: &Technology) -> Area {
+        area::of(&self.chip, &self.vector, technology)
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(area::WAITING)
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
@@ -335,11 +355,9 @@ impl Eyeriss {
         // What comes from DRAM is written to the buffer first, what goes there read from it.
         let buffer = buffer + left + right + results;
         actions.count(Part::Arithmetic, Action::EyerissMac, macs);
-        actions.count(
-            Part::Registers,
-            Action::EyerissScratchPad,
-            copies * accesses.pads,
-        );
+        for access in SCRATCH_PAD_ACCESSES {
+            actions.count(Part::Registers, access, macs);
+        }
         actions.count(Part::Network, Action::EyerissArray, copies * array);
         actions.count(Part::Buffer, Action::EyerissBuffer, copies * buffer);
         Whole {

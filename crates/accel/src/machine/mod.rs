@@ -7,6 +7,11 @@
 //! clock_ghz = 1.0
 //! overlap = true         # or false: one unit works at a time
 //!
+//! [technology]           # of energies and areas; this is what holds without it
+//! node_nm = 45
+//! cells = "high-performance" # or "low-power"
+//! supply_v = 1.1
+//!
 //! [array]                # the other tables depend on the kind
 //! ```
 //!
@@ -27,8 +32,10 @@ use serde::Deserialize;
 
 use crate::AccelError;
 use crate::accelerator::{self, Accelerator, Run};
+use crate::area::Area;
 use crate::energy::EnergyTable;
 use crate::memory::banks::Banks;
+use crate::node::Technology;
 use crate::recording::Recording;
 use crate::report::{DecodingReport, RunReport, ScopeReport};
 use crate::schedule::{Chip, Timeline};
@@ -81,6 +88,8 @@ pub struct Machine {
     accelerator: Box<dyn Accelerator>,
     banks: Option<Banks>,
     energies: EnergyTable,
+    technology: Technology,
+    area: Area,
 }
 
 /// What all machine files begin with.
@@ -92,9 +101,18 @@ struct Heading {
     clock_ghz: f64,
     #[serde(default = "overlaps")]
     overlap: bool,
+    #[serde(default)]
+    technology: Technology,
 }
 
-const HEADING: [&str; 5] = ["format", "kind", "name", "clock_ghz", "overlap"];
+const HEADING: [&str; 6] = [
+    "format",
+    "kind",
+    "name",
+    "clock_ghz",
+    "overlap",
+    "technology",
+];
 
 /// Units work at the same time, unless a machine says that they do not.
 fn overlaps() -> bool {
@@ -131,6 +149,7 @@ impl Machine {
             });
         }
         check::positive("clock_ghz", heading.clock_ghz, 100.0)?;
+        heading.technology.check()?;
         let kind = accelerator::ALL
             .iter()
             .find(|kind| kind.name == heading.kind)
@@ -146,8 +165,10 @@ impl Machine {
             clock_ghz: heading.clock_ghz,
             overlap: heading.overlap,
             banks: banks(accelerator.as_ref()),
+            area: area(accelerator.as_ref(), &heading.technology),
             accelerator,
             energies: EnergyTable::builtin(),
+            technology: heading.technology,
         })
     }
 
@@ -167,8 +188,10 @@ impl Machine {
             clock_ghz,
             overlap: true,
             banks: banks(accelerator.as_ref()),
+            area: area(accelerator.as_ref(), &Technology::default()),
             accelerator,
             energies: EnergyTable::builtin(),
+            technology: Technology::default(),
         })
     }
 
@@ -208,6 +231,35 @@ impl Machine {
     /// The same machine with other energies per action.
     pub fn with_energies(self, energies: EnergyTable) -> Machine {
         Machine { energies, ..self }
+    }
+
+    /// The same machine at another node.
+    ///
+    /// # Errors
+    /// [`AccelError::Value`] if the scaling does not reach it.
+    pub fn with_technology(self, technology: Technology) -> Result<Machine, AccelError> {
+        technology.check()?;
+        Ok(Machine {
+            area: area(self.accelerator.as_ref(), &technology),
+            technology,
+            ..self
+        })
+    }
+
+    /// What its energies and its area are told at.
+    pub fn technology(&self) -> &Technology {
+        &self.technology
+    }
+
+    /// What it is made of, at its technology.
+    pub fn area(&self) -> &Area {
+        &self.area
+    }
+
+    /// How many elements it would have on so much area, in mm^2 at its technology, if
+    /// nothing but their number changed.
+    pub fn elements_for(&self, total_mm2: f64) -> f64 {
+        self.area.elements_for(self.elements(), total_mm2)
     }
 
     /// The name in its file.
@@ -267,6 +319,8 @@ impl Machine {
             machine: self.name.clone(),
             kind: self.kind,
             fed,
+            technology: self.technology,
+            area: self.area.clone(),
             inputs: 1,
             tokens: input.tokens.len() as u64,
             attention,
@@ -381,7 +435,10 @@ impl Machine {
                 lane_elements: elements / self.accelerator.arrays(),
             },
             sram: self.accelerator.sram(),
+            waiting: self.accelerator.waiting(),
             energies: &self.energies,
+            technology: &self.technology,
+            area: &self.area,
         }
     }
 }
@@ -390,6 +447,11 @@ impl Machine {
 fn banks(accelerator: &dyn Accelerator) -> Option<Banks> {
     let sram = accelerator.sram()?;
     Some(Banks::new(sram.banks(), sram.access_bits()))
+}
+
+/// What an accelerator is made of, at a technology.
+fn area(accelerator: &dyn Accelerator, technology: &Technology) -> Area {
+    accelerator.area(technology).at(technology)
 }
 
 /// The reports of a run, by scope.

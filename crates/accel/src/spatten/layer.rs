@@ -9,14 +9,12 @@ use crate::accelerator::ProductRun;
 use crate::energy::{Action, Actions, Part};
 use crate::report::Breakdown;
 
-/// Width of a product and of a sum, in bits.
-const SUM_BITS: u64 = 24;
 /// Single-precision products and sums of one element of the softmax: 5 fused
 /// multiply-adds of a fifth-order Taylor series (section V), scaling before it,
 /// the sum, and normalising and quantizing after it. The division is once a
 /// query and not counted.
-const SOFTMAX_PRODUCTS: u64 = 8;
-const SOFTMAX_SUMS: u64 = 7;
+pub(super) const SOFTMAX_PRODUCTS: u64 = 8;
+pub(super) const SOFTMAX_SUMS: u64 = 7;
 /// Groups of a head's queries that are scheduled together: so fine that the modules
 /// overlap from group to group as they do from query to query.
 const QUERY_GROUPS: u64 = 16;
@@ -73,10 +71,8 @@ impl SpAtten {
         let queries: u64 = heads.iter().map(|head| head.queries).sum();
         let results = queries * first.head_dim;
         let computed = macs + again;
-        actions.count(Part::Arithmetic, Action::Multiply12, computed);
-        actions.count(Part::Arithmetic, Action::Add24, computed);
-        // Each product is clocked once on its way into the tree of adders.
-        actions.count(Part::Registers, Action::RegisterBit, computed * SUM_BITS);
+        // The product's register and the tree of adders included.
+        actions.count(Part::Arithmetic, Action::SpattenProduct, computed);
         let read_bits = computed * OPERAND_BITS;
         actions.count(Part::Buffer, Action::SramReadBit, read_bits);
         let products = SOFTMAX_PRODUCTS * scores;

@@ -11,6 +11,7 @@
 //! (bits in DRAM), [`Schedule`] and `heads` (what stays), `layer` (cycles, bytes and
 //! actions of a layer), `assembly` (blocks of the schedule), [`PublicTrace`] and `requests` (the release's own traces).
 
+mod area;
 mod assembly;
 mod engine;
 mod heads;
@@ -35,9 +36,11 @@ use self::engine::{Engine, HeadWork, OPERAND_BITS};
 use self::quantization::{Quantization, Widths};
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
-use crate::energy::Actions;
+use crate::area::Area;
+use crate::energy::{Actions, Waiting};
 use crate::machine::{tables, tokens_so_far};
 use crate::memory::{Dram, Sram, SramFile};
+use crate::node::Technology;
 
 pub(crate) const KIND: Kind = Kind {
     name: "spatten",
@@ -107,6 +110,14 @@ impl Accelerator for SpAtten {
 
     fn sram(&self) -> Option<&Sram> {
         Some(&self.sram)
+    }
+
+    fn area(&self, technology: &Technology) -> Area {
+        area::of(self, technology)
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(area::WAITING)
     }
 
     fn check(&self, header: &Header) -> Result<(), String> {

@@ -53,6 +53,8 @@ impl Machine {
             machine: self.name().to_owned(),
             kind: self.kind(),
             fed,
+            technology: *self.technology(),
+            area: self.area().clone(),
             inputs: 1,
             tokens: trace.iterations(),
             attention,

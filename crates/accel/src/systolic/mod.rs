@@ -13,13 +13,15 @@ pub use timing::{Dataflow, Gemm, Overlap, cycles};
 
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
+use crate::area::{Area, Cell};
 use crate::array_shape::ArrayShape;
 use crate::blocks::{Shared, Surroundings, TiledArrays};
-use crate::energy::{Action, Actions, Part};
+use crate::energy::{Action, Actions, Part, Waiting};
 use crate::machine::{check, tables, tokens_so_far};
 use crate::mapping::SUM_BITS;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
+use crate::node::Technology;
 use crate::products::{ArrayRun, ProductArray};
 use crate::report::Breakdown;
 use crate::schedule::{Arrays, LaneRun, TileRange};
@@ -31,9 +33,6 @@ pub(crate) const KIND: Kind = Kind {
     summary: "plain systolic array: elements of one width, output-, weight- or input-stationary",
     read,
 };
-
-/// Width of an accumulator, in bits.
-const ACCUMULATOR_BITS: u64 = 32;
 
 /// A plain systolic array with its surroundings.
 #[derive(Debug)]
@@ -47,56 +46,9 @@ pub struct Systolic {
 #[derive(Clone, Copy, Debug)]
 struct PlainArray {
     shape: ArrayShape,
+    element: Element,
     dataflow: Dataflow,
     overlap: Overlap,
-    element_bits: ElementBits,
-}
-
-/// Width of the operands that an element multiplies at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u64")]
-enum ElementBits {
-    Four,
-    #[default]
-    Eight,
-    Sixteen,
-}
-
-impl ElementBits {
-    fn bits(self) -> u64 {
-        match self {
-            ElementBits::Four => 4,
-            ElementBits::Eight => 8,
-            ElementBits::Sixteen => 16,
-        }
-    }
-
-    /// Parts of operands of a width that elements take one after the other.
-    fn parts(self, operand: Bits) -> u64 {
-        u64::from(operand.bits()).div_ceil(self.bits())
-    }
-
-    /// The width at which the dense model is computed: what weights and activations
-    /// bear without tiers, or all that the elements have.
-    fn dense(self) -> Bits {
-        match self {
-            ElementBits::Four | ElementBits::Eight => Bits::Eight,
-            ElementBits::Sixteen => Bits::Sixteen,
-        }
-    }
-}
-
-impl TryFrom<u64> for ElementBits {
-    type Error = String;
-
-    fn try_from(bits: u64) -> Result<ElementBits, String> {
-        match bits {
-            4 => Ok(ElementBits::Four),
-            8 => Ok(ElementBits::Eight),
-            16 => Ok(ElementBits::Sixteen),
-            _ => Err(format!("element_bits = {bits}: must be 4, 8 or 16")),
-        }
-    }
 }
 
 /// What the array is fed.
@@ -126,13 +78,48 @@ struct File {
 struct ArrayFile {
     rows: u64,
     columns: u64,
+    #[serde(default = "eight")]
+    element_bits: u64,
     dataflow: Dataflow,
     overlap: Overlap,
     #[serde(default)]
-    element_bits: ElementBits,
-    #[serde(default)]
     fed: Fed,
 }
+
+fn eight() -> u64 {
+    8
+}
+
+/// What the elements multiply, and what that costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Element {
+    bits: Bits,
+    cell: Cell,
+    product: Action,
+    zeros: Action,
+    idle: Action,
+    shift: Action,
+}
+
+/// `rtl/src/plain_element.sv`.
+const EIGHT: Element = Element {
+    bits: Bits::Eight,
+    cell: Cell::PlainElement8,
+    product: Action::Plain8Product,
+    zeros: Action::Plain8Zeros,
+    idle: Action::Plain8IdleCycle,
+    shift: Action::Plain8Shift,
+};
+
+/// `rtl/baselines/plain_element_4b.sv`.
+const FOUR: Element = Element {
+    bits: Bits::Four,
+    cell: Cell::PlainElement4,
+    product: Action::Plain4Product,
+    zeros: Action::Plain4Zeros,
+    idle: Action::Plain4IdleCycle,
+    shift: Action::Plain4Shift,
+};
 
 fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, AccelError> {
     let file: File = tables(file)?;
@@ -142,6 +129,11 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
         arrays: 1,
     };
     shape.check()?;
+    let element = match file.array.element_bits {
+        8 => EIGHT,
+        4 => FOUR,
+        other => return Err(check::refuse("array.element_bits", other, "8 or 4")),
+    };
     file.dram.check()?;
     file.vector.check()?;
     match (&file.sort, file.array.fed) {
@@ -161,7 +153,7 @@ fn read(file: toml::Table, clock_ghz: f64) -> Result<Box<dyn Accelerator>, Accel
             shape,
             dataflow: file.array.dataflow,
             overlap: file.array.overlap,
-            element_bits: file.array.element_bits,
+            element,
         },
         fed: file.array.fed,
         around: Surroundings {
@@ -189,7 +181,7 @@ impl Systolic {
     }
 
     fn dense(&self) -> Bits {
-        self.array.element_bits.dense()
+        self.array.element.bits
     }
 }
 
@@ -197,8 +189,13 @@ impl PlainArray {
     /// A product as the array takes it: operands wider than the elements come part by
     /// part, each part of one with each of the other.
     fn gemm(&self, [m, n, k]: [u64; 3], left: Bits, right: Bits) -> Gemm {
-        let parts = self.element_bits.parts(left) * self.element_bits.parts(right);
-        Gemm { m, n, k: k * parts }
+        let parts =
+            |operand: Bits| u64::from(operand.bits()).div_ceil(u64::from(self.element.bits.bits()));
+        Gemm {
+            m,
+            n,
+            k: k * parts(left) * parts(right),
+        }
     }
 
     fn of(&self, product: &Product) -> Gemm {
@@ -223,7 +220,24 @@ impl Accelerator for Systolic {
     }
 
     fn element_bits(&self) -> u64 {
-        self.array.element_bits.bits()
+        self.array.element.bits.bits().into()
+    }
+
+    fn area(&self, technology: &Technology) -> Area {
+        let mut area = Area::default();
+        area.cells(Part::Array, self.array.element.cell, self.elements() as f64);
+        self.around.area(&mut area, technology);
+        area
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(Waiting {
+            part: Part::Array,
+            // All stand still together, and begin again with what they held.
+            late: self.array.element.idle,
+            idle: self.array.element.idle,
+            zeros: Some(self.array.element.zeros),
+        })
     }
 
     fn dram(&self) -> &Dram {
@@ -326,33 +340,26 @@ impl TiledArrays for Running {
         (lines.to_vec(), (0..lines.len()).collect())
     }
 
-    /// What the array does that costs energy: an element multiplies, adds, and
-    /// clocks accumulator and both operands once per product, and clocks them
-    /// for padding too. Output-stationary sums drain down the column, half of it
-    /// on average; the other dataflows write and read partial sums for each fold
-    /// of the reduction.
+    /// What the array does that costs energy: products, zeros that pad, priced by the
+    /// netlist of an output-stationary element whatever the dataflow. Output-stationary
+    /// sums drain down the column, half of it on average; the other dataflows write and
+    /// read partial sums for each fold of the reduction.
     fn count(&self, product: &Product, actions: &mut Actions) {
         let gemm = self.array.of(product);
         let copies = product.count as u64;
         let multiplied = self.element_cycles(product);
         let (_, element_cycles) = self.array.run(gemm, copies);
         let padding = element_cycles.tail;
-        let multiply = match self.array.element_bits {
-            ElementBits::Four => Action::Multiply5,
-            ElementBits::Eight => Action::Multiply8,
-            ElementBits::Sixteen => Action::Multiply16,
-        };
-        actions.count(Part::Arithmetic, multiply, multiplied);
-        actions.count(Part::Arithmetic, Action::Add32, multiplied);
-        let per_product = ACCUMULATOR_BITS + 2 * self.array.element_bits.bits();
-        let mut clocked = (multiplied + padding) * per_product;
+        actions.count(Part::Array, self.array.element.product, multiplied);
+        actions.count(Part::Array, self.array.element.zeros, padding);
 
         let (left, right) = (left_bits(product), right_bits(product));
         let sums = copies * gemm.m * gemm.n;
         let ArrayShape { rows, columns, .. } = self.array.shape;
         let (read, written) = match self.array.dataflow {
             Dataflow::OutputStationary => {
-                clocked += sums * ACCUMULATOR_BITS * (1 + rows.div_ceil(2));
+                let shifts = sums * (1 + rows.div_ceil(2));
+                actions.count(Part::Array, self.array.element.shift, shifts);
                 let read = left * gemm.n.div_ceil(columns) + right * gemm.m.div_ceil(rows);
                 (copies * read, 0)
             }
@@ -367,7 +374,6 @@ impl TiledArrays for Running {
                 (read + partial, partial)
             }
         };
-        actions.count(Part::Registers, Action::RegisterBit, clocked);
         actions.count(Part::Buffer, Action::SramReadBit, read);
         actions.count(Part::Buffer, Action::SramWriteBit, written);
     }

@@ -22,12 +22,14 @@ pub use order::Order;
 
 use crate::AccelError;
 use crate::accelerator::{Accelerator, Kind, Run};
+use crate::area::{Area, Cell};
 use crate::array_shape::ArrayShape;
 use crate::blocks::Surroundings;
-use crate::energy::{Action, Actions, Part};
+use crate::energy::{Action, Actions, Part, Waiting};
 use crate::machine::tables;
 use crate::memory::operands::{left_bits, right_bits};
 use crate::memory::{Dram, Sram, SramFile};
+use crate::node::Technology;
 use crate::products::{ArrayRun, ProductArray};
 use crate::sort::Sorter;
 use crate::vector::VectorUnit;
@@ -39,11 +41,6 @@ pub(crate) const KIND: Kind = Kind {
     summary: "variable-speed systolic array: 1, 2 or 4 cycles a product by its operands' bits",
     read,
 };
-
-/// Width of an accumulator and of its shadow, in bits.
-const ACCUMULATOR_BITS: u64 = 32;
-/// Bits that tell an operand's width, handed on with it.
-const TAG_BITS: u64 = 1;
 
 /// A variable-speed systolic array with its surroundings.
 #[derive(Debug)]
@@ -120,6 +117,22 @@ impl Accelerator for Vssa {
         Some(&self.around.sram)
     }
 
+    fn area(&self, technology: &Technology) -> Area {
+        let mut area = Area::default();
+        area.cells(Part::Array, Cell::VssaElement, self.elements() as f64);
+        self.around.area(&mut area, technology);
+        area
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Some(Waiting {
+            part: Part::Array,
+            late: Action::VssaLateCycle,
+            idle: Action::VssaIdleCycle,
+            zeros: Some(Action::VssaZeros),
+        })
+    }
+
     fn run(&self, header: &Header, input: &Input) -> Run {
         self.work(&input.workload(header))
     }
@@ -162,37 +175,55 @@ impl Vssa {
 
 /// What the arrays do that costs energy.
 ///
-/// An element multiplies, adds and clocks its accumulator on every nibble
-/// step, as `rtl/src/sum_naive.sv` does without clock gating: an upper bound for the
-/// gated element, whose netlist's energy `rtl/synthesis/energy.csv` has and this
-/// does not use yet. It clocks both operands
-/// with their tags once per product. Zeros that pad a tile clock
-/// the registers of a 4-bit product. Each result moves to the shadow
-/// register and down the column, half of it on average.
+/// An element's products are counted by the bits of their operands, and priced by its
+/// netlist with all that it clocks. Zeros that pad a tile are products of 4-bit zeros.
+/// Each result moves to the shadow register and down the column, half of it on average.
 fn count(shape: ArrayShape, product: &Product, actions: &mut Actions) {
     let copies = product.count as u64;
     let (m, n, k) = (product.m() as u64, product.n as u64, product.k as u64);
-    let nibble_steps = product.element_cycles();
-    actions.count(Part::Arithmetic, Action::Multiply5, nibble_steps);
-    actions.count(Part::Arithmetic, Action::Add32, nibble_steps);
-
+    for (action, products) in products_by_bits(product) {
+        actions.count(Part::Array, action, copies * products);
+    }
     let (left, right) = (left_bits(product), right_bits(product));
-    let operands = copies * (left * n + right * m + 2 * TAG_BITS * m * n * k);
     let (row_tiles, column_tiles) = (m.div_ceil(shape.rows), n.div_ceil(shape.columns));
     let padded = row_tiles * shape.rows * column_tiles * shape.columns;
-    let padding = copies * (padded - m * n) * k;
-    let padding_bits = ACCUMULATOR_BITS + 2 * (4 + TAG_BITS);
-    let drained = copies * m * n * ACCUMULATOR_BITS * (1 + shape.rows.div_ceil(2));
-    actions.count(
-        Part::Registers,
-        Action::RegisterBit,
-        nibble_steps * ACCUMULATOR_BITS + operands + padding * padding_bits + drained,
-    );
+    let zeros = copies * (padded - m * n) * k;
+    actions.count(Part::Array, Action::VssaZeros, zeros);
+    let shifts = copies * m * n * (1 + shape.rows.div_ceil(2));
+    actions.count(Part::Array, Action::VssaShift, shifts);
 
     // Each strip of rows enters once for each tile of columns, and the other way
     // round.
     let read = copies * (left * column_tiles + right * row_tiles);
     actions.count(Part::Buffer, Action::SramReadBit, read);
+}
+
+/// How many products of each kind one copy has. Operands of 16 bits are two of 8.
+fn products_by_bits(product: &Product) -> [(Action, u64); 3] {
+    // Operands of 4 bits, and halves of 8 bits of the others.
+    let halves = |lines: &[Bits]| {
+        let of = |wanted: fn(Bits) -> u64| lines.iter().map(|&bits| wanted(bits)).sum::<u64>();
+        [
+            of(|bits| u64::from(bits == Bits::Four)),
+            of(|bits| u64::from(bits.nibbles() / 2)),
+        ]
+    };
+    let [row_fours, row_eights] = halves(&product.rows);
+    let (n, k) = (product.n as u64, product.k as u64);
+    // Pairs of a row with an operand of the other side.
+    let [fours, eights] = match &product.right {
+        RightBits::Uniform(bits) => halves(&[*bits]).map(|count| count * n * k),
+        RightBits::Columns(columns) => halves(columns).map(|count| count * k),
+        RightBits::Steps(steps) => halves(steps).map(|count| count * n),
+    };
+    [
+        (Action::VssaProduct4x4, row_fours * fours),
+        (
+            Action::VssaProduct4x8,
+            row_fours * eights + row_eights * fours,
+        ),
+        (Action::VssaProduct8x8, row_eights * eights),
+    ]
 }
 
 /// The operands of a product as they enter the array.

@@ -1,6 +1,7 @@
 //! `dtatrans simulate`: accelerators on a trace, on a list of products, or on a trace
 //! of SpAtten's public release.
 
+mod chip;
 mod products;
 mod public_trace;
 
@@ -159,6 +160,7 @@ fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
             report.decoding.as_ref()?.model.as_ref()
         })?;
     }
+    chip::print_area(&simulation.machines)?;
     for report in &simulation.machines {
         output::print_line(format!("{}: {}", report.machine, report.fed))?;
     }
@@ -176,6 +178,7 @@ fn print_scope(
         "cycles",
         "time, ms",
         "energy, mJ",
+        "without DRAM, mJ",
         "effective GOP/s",
         "utilisation",
     ];
@@ -187,6 +190,7 @@ fn print_scope(
             scope.cycles.to_string(),
             format!("{:.3}", scope.time_us() / 1e3),
             format!("{:.3}", scope.energy.total_pj() / 1e9),
+            format!("{:.3}", scope.energy.on_chip_pj() / 1e9),
             format!("{:.0}", scope.effective_gops()),
             format!("{:.0} %", 100.0 * scope.utilisation()),
         ]);
@@ -195,7 +199,8 @@ fn print_scope(
         return Ok(());
     }
     output::print_line(table)?;
-    print_causes(name, reports, scope)
+    print_causes(name, reports, &scope)?;
+    chip::print_energy(name, reports, scope)
 }
 
 /// Where elements' cycles went, in per cent: causes that any machine has.
