@@ -74,6 +74,22 @@ impl EnergyTable {
         Ok(EnergyTable { prices })
     }
 
+    /// The same, but actions whose names begin with `prefix` cost `factor` times as much:
+    /// to see what depends on them.
+    ///
+    /// # Panics
+    /// If the factor is not above 0.
+    #[must_use]
+    pub fn with_factor(mut self, prefix: &str, factor: f64) -> EnergyTable {
+        assert!(factor > 0.0 && factor.is_finite(), "a factor of {factor}");
+        for (action, price) in &mut self.prices {
+            if action.starts_with(prefix) {
+                price.energy_pj *= factor;
+            }
+        }
+        self
+    }
+
     /// The price of an action, if the table has it.
     pub fn price_of(&self, action: Action) -> Option<&Price> {
         self.prices.get(action.name())

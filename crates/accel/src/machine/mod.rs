@@ -49,7 +49,7 @@ pub const FORMAT: u32 = 1;
 pub(crate) const MOST_MACS: u128 = 1 << 44;
 
 /// The files of the machines that come with the program.
-const BUILTIN: [(&str, &str); 8] = [
+const BUILTIN: [(&str, &str); 9] = [
     (
         "vssa-512",
         include_str!("../../../../machines/vssa-512.toml"),
@@ -57,6 +57,10 @@ const BUILTIN: [(&str, &str); 8] = [
     (
         "vssa-512-hbm2",
         include_str!("../../../../machines/vssa-512-hbm2.toml"),
+    ),
+    (
+        "vssa-960",
+        include_str!("../../../../machines/vssa-960.toml"),
     ),
     (
         "vssa-4096",

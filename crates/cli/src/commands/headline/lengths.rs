@@ -21,13 +21,22 @@ use crate::{console, decoder as decoders, machines, output};
 
 /// The machines that lengths are run on; the plain array is the dense model at 8 bits.
 pub(super) const VSSA: &str = "vssa-512";
+pub(super) const VSSA_EQUAL: &str = "vssa-960";
 pub(super) const VSSA_LARGE: &str = "vssa-4096";
 pub(super) const DENSE: &str = "systolic-128";
 pub(super) const EYERISS: &str = "eyeriss-1ghz";
 pub(super) const EYERISS_BUILT: &str = "eyeriss";
 pub(super) const SPATTEN: &str = "spatten-eighth";
 
-const MACHINES: [&str; 6] = [VSSA, VSSA_LARGE, DENSE, EYERISS, EYERISS_BUILT, SPATTEN];
+const MACHINES: [&str; 7] = [
+    VSSA,
+    VSSA_EQUAL,
+    VSSA_LARGE,
+    DENSE,
+    EYERISS,
+    EYERISS_BUILT,
+    SPATTEN,
+];
 
 /// One shape at one length.
 #[derive(Serialize)]
@@ -56,6 +65,12 @@ impl Row {
     }
 }
 
+/// What machines are run on.
+pub(super) struct Traced {
+    pub(super) header: Header,
+    pub(super) inputs: Vec<Input>,
+}
+
 /// Texts of an encoder, of exactly so many tokens.
 pub(super) fn encoder_texts(
     checkpoint: &mut Checkpoint,
@@ -77,7 +92,7 @@ pub(super) fn encoder_row(
     plan: &Plan,
     texts: &[Encoding],
     shape: &ModelShape,
-) -> Result<Row> {
+) -> Result<(Row, Traced)> {
     let run = |precision: &Precision, detail, name: &str| {
         let engine = Engine::new(checkpoint, precision, isa)?;
         let bar = console::count_bar(name, texts.len(), "texts");
@@ -103,7 +118,10 @@ pub(super) fn encoder_row(
         layers: output.trace,
         generation: None,
     });
-    row(&header, inputs.collect(), shape, Some(mean_cosine))
+    let header = header.on_shape(shape);
+    let inputs: Vec<Input> = inputs.map(|input| input.on_shape(shape)).collect();
+    let row = row(&header, &inputs, Some(mean_cosine))?;
+    Ok((row, Traced { header, inputs }))
 }
 
 /// Prompts of a decoder: so many tokens are read at once, and one more begins what is
@@ -153,16 +171,12 @@ pub(super) fn decoder_row(
         model: checkpoint.config.shape(&checkpoint.name),
         plan: plan.clone(),
     };
-    row(&header, inputs, shape, None)
+    let inputs: Vec<Input> = inputs.iter().map(|input| input.on_shape(shape)).collect();
+    row(&header.on_shape(shape), &inputs, None)
 }
 
-fn row(
-    header: &Header,
-    inputs: Vec<Input>,
-    shape: &ModelShape,
-    mean_cosine: Option<f64>,
-) -> Result<Row> {
-    let header = header.on_shape(shape);
+fn row(header: &Header, inputs: &[Input], mean_cosine: Option<f64>) -> Result<Row> {
+    let shape = &header.model;
     let opened = MACHINES.map(|name| machines::open(name, &[]));
     let opened = opened.into_iter().collect::<Result<Vec<Machine>>>()?;
     let mut sums = Sums::new(&opened);
@@ -171,19 +185,18 @@ fn row(
     let mut caches = None;
     let mut tokens = (0, 0);
     let bar = console::count_bar("simulating", inputs.len(), "texts");
-    for input in &inputs {
-        let input = input.on_shape(shape);
-        sums.add(&header, &input)?;
+    for input in inputs {
+        sums.add(header, input)?;
         tokens = (input.read(), input.tokens.len() - input.read());
         let works = [
-            input.workload(&header),
+            input.workload(header),
             Workload::dense(shape, input.read(), Bits::Eight),
         ];
         for ((work, spent), footprint) in works.iter().zip(&mut spent).zip(&mut footprints) {
             spent.add(work.element_cycles());
             *footprint = footprint.larger(work.footprint(shape));
         }
-        let last = last_step(&header, &input).map(|work| {
+        let last = last_step(header, input).map(|work| {
             let dense = Workload::dense_step(shape, input.tokens.len(), Bits::Eight);
             [work, dense].map(|work| work.footprint(shape).key_value_bytes)
         });

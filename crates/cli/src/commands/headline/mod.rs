@@ -6,7 +6,7 @@ mod passages;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{AnyCheckpoint, Checkpoint, DecoderCheckpoint, Output};
 use dtatrans_precision::{ModelShape, Plan};
@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use crate::args::{HeadlineArguments, ModelArguments, TruncationArgument};
 use crate::ladder::{self, Ladder};
-use crate::{console, model, output, precision};
+use crate::{model, output, precision};
 
-use goals::Goal;
+use goals::{Goal, Sensitivity};
 use lengths::Row;
 
 /// Tokens of the texts that are read by the encoder, and of the prompts of the decoder.
@@ -38,6 +38,7 @@ struct Headline {
     decoder_plan: String,
     texts: usize,
     goals: Vec<Goal>,
+    sensitivity: Vec<Sensitivity>,
     rows: Vec<Row>,
     ladder: Ladder,
 }
@@ -65,16 +66,16 @@ pub(crate) fn run(arguments: &HeadlineArguments, isa: Isa, json: bool) -> Result
     ];
 
     let mut rows = Vec::new();
-    let mut goal_texts = Vec::new();
+    let mut of_goals = None;
     for tokens in ENCODER_TOKENS {
         let texts = lengths::encoder_texts(&mut encoder, &pieces, tokens, count)?;
-        rows.push(lengths::encoder_row(
-            &encoder, isa, &plan, &texts, &shapes[0],
-        )?);
+        let (row, traced) = lengths::encoder_row(&encoder, isa, &plan, &texts, &shapes[0])?;
+        rows.push(row);
         if tokens == GOAL_TOKENS {
-            goal_texts = texts;
+            of_goals = Some((texts, traced));
         }
     }
+    let (goal_texts, traced) = of_goals.context("the goals' length is among the lengths")?;
     for tokens in DECODER_TOKENS {
         let prompts = lengths::prompts(&decoder, &pieces, tokens, count)?;
         rows.push(lengths::decoder_row(
@@ -106,7 +107,8 @@ pub(crate) fn run(arguments: &HeadlineArguments, isa: Isa, json: bool) -> Result
         decoder: decoder.name.clone(),
         decoder_plan: decoder_plan.name.clone(),
         texts: count,
-        goals: goals::of(&rows, GOAL_TOKENS)?,
+        goals: goals::of(&traced)?,
+        sensitivity: goals::sensitivity(&traced)?,
         rows,
         ladder,
     };
@@ -156,20 +158,7 @@ pub(super) fn mean_cosine(outputs: &[Output], float: &[Output]) -> f64 {
 
 fn print(headline: &Headline) -> Result<()> {
     output::print_line(&headline.note)?;
-    let mut table = console::table(&["goal", "paper", "ours", "ours / paper", "met"]);
-    for goal in &headline.goals {
-        table.add_row([
-            goal.what.clone(),
-            goal.paper.to_string(),
-            format!("{:.2}", goal.ours),
-            format!("{:.2}", goal.ours / goal.paper),
-            if goal.met { "yes" } else { "no" }.to_owned(),
-        ]);
-    }
-    output::print_line(table)?;
-    for goal in &headline.goals {
-        output::print_line(format!("{}: {}", goal.what, goal.how))?;
-    }
+    goals::print(&headline.goals, &headline.sensitivity)?;
     lengths::print(&headline.rows)?;
     ladder::print(&headline.ladder)
 }
