@@ -19,6 +19,7 @@
 //! Unknown fields are refused; a change of the format raises its version.
 
 mod operands;
+mod replan;
 
 use std::io::{BufRead, Write};
 
