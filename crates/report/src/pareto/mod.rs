@@ -23,6 +23,8 @@ const TITLE: f64 = 34.0;
 const PLOT_HEIGHT: f64 = 330.0;
 const AXIS_HEIGHT: f64 = 56.0;
 const NAME_HEIGHT: f64 = 17.0;
+/// Characters of a line of settings.
+const LINE: usize = 60;
 /// Height of what stands above the panels.
 const HEAD: f64 = 66.0;
 
@@ -65,6 +67,25 @@ impl ParetoPoint {
         is_shown(self.time_us) && is_shown(self.energy_uj)
     }
 
+    /// The settings, cut into lines at their semicolons.
+    fn settings_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for setting in self
+            .settings
+            .split("; ")
+            .filter(|setting| !setting.is_empty())
+        {
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + setting.chars().count() < LINE => {
+                    line.push_str("; ");
+                    line.push_str(setting);
+                }
+                _ => lines.push(setting.to_owned()),
+            }
+        }
+        lines
+    }
+
     fn name(&self) -> String {
         match self.settings.is_empty() {
             true => self.machine.clone(),
@@ -88,8 +109,11 @@ pub fn render_pareto(plot: &ParetoPlot) -> String {
     let mut panels = Vec::new();
     for panel in &plot.panels {
         let front = front(panel);
-        let names = NAME_HEIGHT * (front.len() as f64 + 1.0);
-        let height = PLOT_HEIGHT.max(names);
+        let names: usize = front
+            .iter()
+            .map(|point| 1 + point.settings_lines().len())
+            .sum();
+        let height = PLOT_HEIGHT.max(NAME_HEIGHT * (names as f64 + 1.0));
         panels.push(html! {
             g transform=(format!("translate(0 {top:.1})")) {
                 (drawing(panel, &front, &legend, (&time, &energy), units, height))
@@ -180,7 +204,7 @@ fn drawing(
             "energy with DRAM, " (energy_unit.symbol)
         }
         @for point in rest {
-            circle.other class=(legend.class(&point.machine)) cx=(at(x(point.time_us)))
+            circle class=(format!("other {}", legend.class(&point.machine))) cx=(at(x(point.time_us)))
                 cy=(at(y(point.energy_uj))) r="3" {
                 title { (point.name()) ": " (tell(point)) }
             }
@@ -193,11 +217,28 @@ fn drawing(
                 title { (point.name()) ": " (tell(point)) }
             }
             text.number x=(at(x(point.time_us))) y=(at(y(point.energy_uj) + 3.0)) { (index + 1) }
-            text.name x=(at(NAMES)) y=(at(top + 4.0 + NAME_HEIGHT * (index as f64 + 1.0))) {
-                (index + 1) ". " (point.name()) " (" (tell(point)) ")"
+        }
+        @for (index, (line, is_settings)) in names(front, tell).iter().enumerate() {
+            @let y = at(top + 4.0 + NAME_HEIGHT * (index as f64 + 1.0));
+            @if *is_settings {
+                text.settings x=(at(NAMES + 18.0)) y=(y) { (line) }
+            } @else {
+                text.name x=(at(NAMES)) y=(y) { (line) }
             }
         }
     }
+}
+
+/// What stands beside a plot: of each point of the front its machine and figures, and
+/// below them its settings.
+fn names(front: &[&ParetoPoint], tell: impl Fn(&ParetoPoint) -> String) -> Vec<(String, bool)> {
+    let mut lines = Vec::new();
+    for (index, point) in front.iter().enumerate() {
+        let line = format!("{}. {}: {}", index + 1, point.machine, tell(point));
+        lines.push((line, false));
+        lines.extend(point.settings_lines().into_iter().map(|line| (line, true)));
+    }
+    lines
 }
 
 /// The corners of the line below which no point lies.
