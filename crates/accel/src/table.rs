@@ -30,10 +30,7 @@ const COLUMNS: [&str; 20] = [
 /// The table of several machines.
 pub fn csv(reports: &[RunReport]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let causes = Cause::ALL.map(|cause| {
-        let name = cause.label().to_lowercase().replace(' ', "_");
-        format!("{name}_element_cycles")
-    });
+    let causes = Cause::ALL.map(column);
     let columns = COLUMNS.iter().map(|name| (*name).to_owned());
     write(&mut writer, columns.chain(causes));
     for report in reports {
@@ -58,6 +55,12 @@ pub fn csv(reports: &[RunReport]) -> String {
     }
     let bytes = writer.into_inner().unwrap_or_default();
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The column of the element-cycles of a cause.
+pub fn column(cause: Cause) -> String {
+    let name = cause.label().to_lowercase().replace(' ', "_");
+    format!("{name}_element_cycles")
 }
 
 fn rows(writer: &mut csv::Writer<Vec<u8>>, machine: &str, name: &str, scope: &ScopeReport) {

@@ -2,6 +2,7 @@
 
 mod headline;
 mod search;
+mod sweep;
 mod trace;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use dtatrans_precision::cache::CacheBudget;
 
 pub(crate) use headline::HeadlineArguments;
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
+pub(crate) use sweep::{FrontArguments, MergeArguments, SweepArguments};
 pub(crate) use trace::{OperandsArgument, TraceArguments};
 
 /// Transformers whose tokens each get their own precision, and the accelerator
@@ -115,6 +117,18 @@ pub(crate) enum Command {
         stands in for it: its tiers are mapped by relative depth. docs/comparison.md says how to \
         read the figures.")]
     Headline(HeadlineArguments),
+
+    /// Simulate machines x traces x plans on all cores into one table that survives being killed
+    #[command(after_help = "Examples:\n  \
+        dtatrans sweep sweep.toml --plot front.svg\n  \
+        dtatrans sweep sweep.toml --shard 1/3 --out share-1.csv\n\n\
+        The same command goes on with a table that is not complete. A row has a machine with its \
+        settings, a trace, a plan and a scope. docs/sweep.md describes the files.")]
+    Sweep(SweepArguments),
+
+    /// Join the shares of a sweep into the table that one run gives, byte for byte
+    #[command(after_help = "Example: dtatrans merge sweep.csv share-1.csv share-2.csv share-3.csv")]
+    Merge(MergeArguments),
 
     /// Search for the plan that costs least within a loss, all layers' ratios together
     #[command(after_help = "Examples:\n  \

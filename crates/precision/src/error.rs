@@ -1,4 +1,4 @@
-//! What can be wrong with a plan or a trace.
+//! What can be wrong with a plan, a trace, or the two together.
 
 use thiserror::Error;
 
@@ -134,5 +134,59 @@ pub enum TraceError {
         field: String,
         /// What is wrong with it.
         reason: String,
+    },
+}
+
+/// Why a plan cannot be applied to what another plan's run recorded.
+#[derive(Debug, Error, PartialEq)]
+pub enum ReplanError {
+    /// The plan is of another depth.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It ranks tokens by another form of importance.
+    #[error("plan: ranks by importance \"{plan}\", and the trace recorded \"{recorded}\"")]
+    Importance {
+        /// What the plan ranks by.
+        plan: &'static str,
+        /// What the trace has.
+        recorded: &'static str,
+    },
+    /// Scores begin with a prior under one plan only.
+    #[error("plan: prior = {plan}, and the trace was recorded with prior = {recorded}")]
+    Prior {
+        /// Whether the plan has one.
+        plan: bool,
+        /// Whether the trace's plan has one.
+        recorded: bool,
+    },
+    /// The first layer ranks by scores that no trace has.
+    #[error(
+        "plan: layer 0 mixes tiers by scores from before the first layer, which a trace does not have: it can only keep the shares that were recorded"
+    )]
+    FirstLayer,
+    /// A decoder cannot average over tokens.
+    #[error("plan: layer {layer} averages over tokens, which in a decoder would see later ones")]
+    Average {
+        /// The layer.
+        layer: usize,
+    },
+    /// A cache has its tiers from attention that a trace does not have.
+    #[error(
+        "trace: input `{input}` has tokens that came one by one, whose cache depends on the plan"
+    )]
+    Generation {
+        /// The input.
+        input: String,
+    },
+    /// The plan of the trace does not give the tiers of the trace: other tokens than the
+    /// first and the last are protected, or it was not written by this program.
+    #[error(
+        "trace: input `{input}`: layer {layer} has other tiers than its own plan gives by the recorded importance, with the first and the last token protected"
+    )]
+    NotReproduced {
+        /// The input.
+        input: String,
+        /// The layer.
+        layer: usize,
     },
 }

@@ -26,7 +26,7 @@ pub mod trace;
 pub mod workload;
 
 pub use calibration::Calibration;
-pub use error::{PlanError, TraceError};
+pub use error::{PlanError, ReplanError, TraceError};
 pub use plan::Plan;
 pub use ratio::Ratio;
 pub use shape::{Ends, ModelShape, Reads};

@@ -20,6 +20,7 @@
 
 mod depth;
 mod operands;
+mod replan;
 
 use std::io::{BufRead, Write};
 

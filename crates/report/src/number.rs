@@ -138,6 +138,11 @@ impl Unit {
         }
     }
 
+    /// A value in this unit, as a number.
+    pub(crate) fn value(self, value: f64) -> f64 {
+        value / self.divisor
+    }
+
     /// A value in this unit, without the symbol.
     pub(crate) fn figure(self, value: f64) -> String {
         fixed(value / self.divisor, self.digits)

@@ -103,7 +103,7 @@ fn contents(sections: &[Section]) -> Markup {
 }
 
 /// Shows control characters, which HTML forbids, as their pictures.
-fn printable(page: &str) -> String {
+pub(crate) fn printable(page: &str) -> String {
     page.chars()
         .map(|character| match character {
             '\n' | '\t' => character,

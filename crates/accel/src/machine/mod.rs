@@ -138,10 +138,7 @@ impl Machine {
     /// As [`from_toml`](Machine::from_toml), and [`AccelError::Setting`] for a change
     /// within what is no table.
     pub fn from_toml_with(text: &str, settings: &[Setting]) -> Result<Machine, AccelError> {
-        let mut tables: toml::Table = toml::from_str(text).map_err(syntax)?;
-        for setting in settings {
-            setting.apply(&mut tables)?;
-        }
+        let mut tables = changed(text, settings)?;
         let heading: toml::Table = HEADING
             .iter()
             .filter_map(|&key| Some((key.to_owned(), tables.remove(key)?)))
@@ -174,6 +171,19 @@ impl Machine {
             energies: EnergyTable::builtin(),
             technology: heading.technology,
         })
+    }
+
+    /// What a machine file says after changes to it: a machine file of one
+    /// `table.key = value` a line in the order of their names, without comments. Two
+    /// files of the same content give the same bytes. Whether there can be such a
+    /// machine is for [`from_toml`](Machine::from_toml) to say.
+    ///
+    /// # Errors
+    /// [`AccelError::Syntax`], and [`AccelError::Setting`] for a change within what is
+    /// no table.
+    pub fn resolve(text: &str, settings: &[Setting]) -> Result<String, AccelError> {
+        let lines = Setting::all_of(&changed(text, settings)?);
+        Ok(lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
     /// A machine that no file describes.
@@ -279,6 +289,14 @@ impl Machine {
     /// Its clock, in GHz.
     pub fn clock_ghz(&self) -> f64 {
         self.clock_ghz
+    }
+
+    /// Whether its answer depends on what the trace says of heads
+    /// ([`Layer::heads`](dtatrans_precision::trace::Layer::heads)): by that a machine
+    /// prunes that has a rule of its own. What other machines answer follows from the
+    /// header and the tiers.
+    pub fn reads_heads(&self) -> bool {
+        self.own_plan(1).is_some()
     }
 
     pub(crate) fn accelerator(&self) -> &dyn Accelerator {
@@ -523,6 +541,15 @@ fn dense_macs(model: &ModelShape, n: usize) -> Option<u128> {
         .checked_add(behind)
 }
 
+/// The tables of a machine file after changes to it.
+fn changed(text: &str, settings: &[Setting]) -> Result<toml::Table, AccelError> {
+    let mut tables: toml::Table = toml::from_str(text).map_err(syntax)?;
+    for setting in settings {
+        setting.apply(&mut tables)?;
+    }
+    Ok(tables)
+}
+
 /// The tables of a machine file as a kind's own type.
 pub(crate) fn tables<T: for<'de> Deserialize<'de>>(tables: toml::Table) -> Result<T, AccelError> {
     tables.try_into().map_err(syntax)
@@ -538,7 +565,7 @@ fn syntax(error: toml::de::Error) -> AccelError {
 }
 
 /// Of "unknown field `rwos`, expected one of `rows`, ..." the key that is meant.
-fn nearest_key(message: &str) -> Option<&str> {
+pub fn nearest_key(message: &str) -> Option<&str> {
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = message
         .starts_with("unknown field")

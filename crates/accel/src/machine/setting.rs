@@ -52,6 +52,41 @@ impl std::fmt::Display for Setting {
 }
 
 impl Setting {
+    /// The settings that the keys of a table ask for, those of tables within it
+    /// included, in the order of their names.
+    pub fn all_of(table: &toml::Table) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        collect(table, &mut Vec::new(), &mut settings);
+        settings.sort_by(|a, b| a.keys.cmp(&b.keys));
+        settings
+    }
+
+    /// The key with its tables, outermost first.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// What shall stand there.
+    pub fn value(&self) -> &toml::Value {
+        &self.value
+    }
+
+    /// The same key with another value; a table sets each of its keys.
+    pub fn with_value(&self, value: &toml::Value) -> Vec<Setting> {
+        match value {
+            toml::Value::Table(table) => {
+                let mut settings = Vec::new();
+                collect(table, &mut self.keys.clone(), &mut settings);
+                settings.sort_by(|a, b| a.keys.cmp(&b.keys));
+                settings
+            }
+            value => vec![Setting {
+                keys: self.keys.clone(),
+                value: value.clone(),
+            }],
+        }
+    }
+
     /// Sets the key in the tables of a machine file. Whether there is such a key is
     /// for the machine to say.
     pub(super) fn apply(&self, tables: &mut toml::Table) -> Result<(), AccelError> {
@@ -72,5 +107,20 @@ impl Setting {
         }
         table.insert(last.clone(), self.value.clone());
         Ok(())
+    }
+}
+
+/// Adds what a table sets, whose own keys are `path`.
+fn collect(table: &toml::Table, path: &mut Vec<String>, settings: &mut Vec<Setting>) {
+    for (key, value) in table {
+        path.push(key.clone());
+        match value {
+            toml::Value::Table(inner) => collect(inner, path, settings),
+            value => settings.push(Setting {
+                keys: path.clone(),
+                value: value.clone(),
+            }),
+        }
+        path.pop();
     }
 }

@@ -9,6 +9,7 @@ mod models;
 mod run;
 mod search;
 mod simulate;
+mod sweep;
 mod trace;
 
 use anyhow::{Result, bail};
@@ -33,6 +34,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Trace(arguments) => trace::run(arguments, isa),
         Command::Simulate(arguments) => simulate::run(arguments, json),
         Command::Headline(arguments) => headline::run(arguments, isa, json),
+        Command::Sweep(arguments) => sweep::run(arguments, json),
+        Command::Merge(arguments) => sweep::merge(arguments, json),
         Command::Search(arguments) => search::run(arguments, isa, json),
         Command::Models => models::run(json),
         Command::Completions { shell } => generate::completions(*shell),
