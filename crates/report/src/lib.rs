@@ -1,9 +1,10 @@
 //! One self-contained HTML page about a run: inline styles and SVG, no network,
 //! light and dark.
 //!
-//! [`Report`] is what the page shows, [`render`] makes the page. `section` holds a
-//! file for each section of the page, `chart` the drawings they share, `number`
-//! how figures are written, `theme.css` how all of it looks.
+//! [`Report`] is what the demo's page shows, [`render`] makes the page; [`Comparison`]
+//! and [`render_comparison`] likewise for machines side by side. `page` holds what pages
+//! share, `section` a file for each section of a page, `chart` the drawings they share,
+//! `number` how figures are written, `theme.css` how all of it looks.
 
 mod chart;
 mod number;
@@ -11,5 +12,5 @@ mod page;
 mod section;
 mod view;
 
-pub use page::render;
+pub use page::{render, render_comparison};
 pub use view::*;
