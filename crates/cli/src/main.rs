@@ -11,6 +11,7 @@ mod output;
 mod precision;
 mod task;
 mod texts;
+mod traces;
 
 use std::process::ExitCode;
 

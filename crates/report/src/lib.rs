@@ -1,5 +1,5 @@
-//! One self-contained HTML page about a run: inline styles and SVG, no network,
-//! light and dark.
+//! Self-contained HTML pages about a run and about compared machines: inline styles and
+//! SVG, no network, light and dark.
 //!
 //! [`Report`] is what the demo's page shows, [`render`] makes the page; [`Comparison`]
 //! and [`render_comparison`] likewise for machines side by side. `page` holds what pages

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod calibrate;
+mod compare;
 mod demo;
 mod eval;
 mod generate;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Calibrate(arguments) => calibrate::run(arguments, isa, json),
         Command::Trace(arguments) => trace::run(arguments, isa),
         Command::Simulate(arguments) => simulate::run(arguments, json),
+        Command::Compare(arguments) => compare::run(arguments, json),
         Command::Search(arguments) => search::run(arguments, isa, json),
         Command::Models => models::run(json),
         Command::Completions { shell } => generate::completions(*shell),

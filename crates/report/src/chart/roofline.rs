@@ -106,6 +106,7 @@ pub(crate) fn roofline(title: &str, roofs: &[Roof], points: &[Point]) -> Markup 
                 }
             }
         }
+        p.axis { span {} span { "executed operations a DRAM byte" } }
         ul.legend {
             li { (key("executed")) "executed" }
             li { (key("dense-equivalent")) "dense-equivalent" }

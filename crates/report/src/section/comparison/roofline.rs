@@ -75,7 +75,6 @@ fn figure(scope: &ComparedScope, comparison: &Comparison) -> Markup {
         figure {
             figcaption { (scope.name) ", in GOP/s" }
             (roofline(&format!("{}: roofline", scope.name), &roofs, &points))
-            p.axis { span {} span { "executed operations a DRAM byte" } }
             @for description in above { p.verdict { "Above its roof: " (description) } }
         }
     }
