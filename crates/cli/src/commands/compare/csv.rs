@@ -77,9 +77,9 @@ pub(super) fn write(comparison: &Comparison, out: &mut dyn Write) -> Result<()> 
                 let head = heading(comparison, kind, &scope.name, "", &row.machine);
                 let mut fields: Vec<String> = head.into_iter().collect();
                 fields.resize(names.len(), String::new());
-                for (name, of) in GAINS {
+                for (name, gain) in columns_of(gains) {
                     if let Some(index) = COLUMNS.iter().position(|column| *column == name) {
-                        fields[index] = of(gains).to_string();
+                        fields[index] = gain.to_string();
                     }
                 }
                 writer.write_record(fields)?;
@@ -89,12 +89,14 @@ pub(super) fn write(comparison: &Comparison, out: &mut dyn Write) -> Result<()> 
     Ok(writer.flush()?)
 }
 
-/// The columns of gains.
-const GAINS: [(&str, fn(Gains) -> f64); 3] = [
-    ("speedup", |gains| gains.speedup),
-    ("energy_with_dram_gain", |gains| gains.energy_with_dram_gain),
-    ("energy_on_chip_gain", |gains| gains.energy_on_chip_gain),
-];
+/// Gains by their columns.
+fn columns_of(gains: Gains) -> [(&'static str, f64); 3] {
+    [
+        ("speedup", gains.speedup),
+        ("energy_with_dram_gain", gains.energy_with_dram_gain),
+        ("energy_on_chip_gain", gains.energy_on_chip_gain),
+    ]
+}
 
 /// Adds names that are not there yet.
 fn collect<'a>(names: &mut Vec<&'a str>, parts: &'a [Part]) {

@@ -53,12 +53,15 @@ fn print_machines(comparison: &Comparison) -> Result<()> {
     output::print_line(table)
 }
 
+/// A column's title, and what a row has in it.
+type Column<'a> = (&'a str, &'a dyn Fn(&ComparedRow) -> String);
+
 /// A table of a scope's rows: the machine, the trace if there are several, and `columns`.
 fn print_rows(
     comparison: &Comparison,
     scope: &ComparedScope,
     title: &str,
-    columns: &[(&str, &dyn Fn(&ComparedRow) -> String)],
+    columns: &[Column],
 ) -> Result<()> {
     let several = comparison.traces.len() > 1;
     let titles: Vec<&str> = std::iter::once(title)
@@ -139,7 +142,8 @@ fn gain(row: &ComparedRow, of: fn(Gains) -> f64) -> String {
 }
 
 fn times(gain: f64) -> String {
-    format!("{gain:.2} x")
+    let decimals = if gain < 0.0995 { 3 } else { 2 };
+    format!("{gain:.decimals$} x")
 }
 
 fn print_gains(comparison: &Comparison, scope: &ComparedScope) -> Result<()> {

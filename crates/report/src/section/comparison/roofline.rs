@@ -71,6 +71,8 @@ fn figure(scope: &ComparedScope, comparison: &Comparison) -> Markup {
             description,
         });
     }
+    // Where points meet, the base's is on top.
+    points.sort_by_key(|point| point.is_base);
     html! {
         figure {
             figcaption { (scope.name) ", in GOP/s" }
