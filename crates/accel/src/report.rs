@@ -308,12 +308,28 @@ impl ScopeReport {
         }
     }
 
-    /// Executed throughput: operations of the products that the machine computed, two
-    /// for each, over the time taken, in 10^9 per second.
+    /// Executed throughput: operations that the machine computed, two for a scalar
+    /// product of any width, over the time taken, in 10^9 per second. Every run is
+    /// checked for never passing [`Machine::peak_gops`](crate::Machine::peak_gops).
     pub fn executed_gops(&self) -> f64 {
         match self.cycles {
             0 => 0.0,
             cycles => 2.0 * self.macs_executed as f64 * self.clock_ghz / cycles as f64,
+        }
+    }
+
+    /// Bytes that DRAM moved, read and written.
+    pub fn dram_bytes(&self) -> u64 {
+        self.dram_read_bytes + self.dram_write_bytes
+    }
+
+    /// Arithmetic intensity: executed operations for each byte that DRAM moved, the x of
+    /// a roofline (Williams, Waterman and Patterson, CACM 52(4), 2009); `None` where it
+    /// moved none.
+    pub fn operations_per_dram_byte(&self) -> Option<f64> {
+        match self.dram_bytes() {
+            0 => None,
+            bytes => Some(2.0 * self.macs_executed as f64 / bytes as f64),
         }
     }
 
@@ -325,8 +341,8 @@ impl ScopeReport {
         }
     }
 
-    /// Adds another input's.
-    fn add(&mut self, other: &ScopeReport) {
+    /// Adds the same machine's on another input.
+    pub fn add(&mut self, other: &ScopeReport) {
         self.cycles += other.cycles;
         self.element_cycles.add(&other.element_cycles);
         for (&operation, &cycles) in &other.operation_cycles {

@@ -295,8 +295,9 @@ impl Context<'_> {
         )?;
         let active = outcome.element_cycles.of(Cause::Active);
         law("element-cycles", all, active, active <= all)?;
-        let (mut asked_read, mut asked_written, mut needed) = (0, 0, 0);
+        let (mut asked_read, mut asked_written, mut needed, mut computed) = (0, 0, 0, 0);
         for (product, moved) in products {
+            computed += product.macs;
             asked_read += moved.dram_read.iter().sum::<u64>();
             asked_written += moved.dram_written;
             needed += product.element_cycles;
@@ -324,6 +325,14 @@ impl Context<'_> {
             }
         }
         law("active element-cycles", active, needed, active == needed)?;
+        // A scalar product takes an element at least one cycle. As the active ones are at
+        // most all, no executed rate passes the machine's peak.
+        law(
+            "active element-cycles for the scalar products computed",
+            active,
+            computed,
+            computed <= active,
+        )?;
         let (read, written) = outcome.dram_bytes;
         law("bytes read from DRAM", read, asked_read, read == asked_read)?;
         law(

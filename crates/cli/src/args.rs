@@ -1,5 +1,6 @@
 //! The command line.
 
+mod compare;
 mod headline;
 mod search;
 mod sweep;
@@ -12,6 +13,7 @@ use dtatrans_accel::machine::Setting;
 use dtatrans_precision::Bits;
 use dtatrans_precision::cache::CacheBudget;
 
+pub(crate) use compare::{CompareArguments, ShapeArguments};
 pub(crate) use headline::HeadlineArguments;
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
 pub(crate) use sweep::{FrontArguments, MergeArguments, SweepArguments};
@@ -105,6 +107,7 @@ pub(crate) enum Command {
         dtatrans simulate reviews.jsonl --machine vssa-512 --machine my-machine.toml --json\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --set array.rows=16 --csv table.csv\n  \
         dtatrans simulate reviews.jsonl --machine vssa-512 --perfetto layer3.json --layer 3\n  \
+        dtatrans simulate reviews.jsonl --shape bert-base\n  \
         dtatrans simulate --gemm products.csv --machine systolic-128\n  \
         dtatrans simulate --spatten-trace summary-gpt2-small-wikitext2-per8.csv --machine spatten")]
     Simulate(SimulateArguments),
@@ -129,6 +132,16 @@ pub(crate) enum Command {
     /// Join the shares of a sweep into the table that one run gives, byte for byte
     #[command(after_help = "Example: dtatrans merge sweep.csv share-1.csv share-2.csv share-3.csv")]
     Merge(MergeArguments),
+
+    /// Compare machines on the same traces: time, executed and dense-equivalent rates, energy
+    #[command(after_help = "Examples:\n  \
+        dtatrans compare reviews.jsonl --machine vssa-512 --machine systolic-128\n  \
+        dtatrans compare a.jsonl b.jsonl --machine vssa-512 --machine my-machine.toml --base vssa-512 --csv table.csv\n  \
+        dtatrans compare reviews.jsonl --shape bert-base --html comparison.html --json\n\n\
+        Executed rates count what a machine computed and never pass its peak; dense-equivalent ones \
+        count the dense model's operations over the same time. docs/machines.md says what the \
+        columns hold.")]
+    Compare(CompareArguments),
 
     /// Search for the plan that costs least within a loss, all layers' ratios together
     #[command(after_help = "Examples:\n  \
@@ -582,7 +595,7 @@ pub(crate) struct SimulateArguments {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["trace", "perfetto", "scalesim"],
+        conflicts_with_all = ["trace", "shape", "perfetto", "scalesim"],
         requires = "machine"
     )]
     pub(crate) gemm: Option<PathBuf>,
@@ -613,6 +626,9 @@ pub(crate) struct SimulateArguments {
     /// A change to the machines' files, such as `array.rows=64`; may be given several times
     #[arg(long, value_name = "KEY=VALUE", requires = "machine")]
     pub(crate) set: Vec<Setting>,
+
+    #[command(flatten)]
+    pub(crate) shape: ShapeArguments,
 
     /// Write a table of comma-separated values: a row for each machine, scope, layer and operation,
     /// or for each machine and product

@@ -28,6 +28,16 @@ pub(crate) fn open(name: &str, settings: &[Setting]) -> Result<Machine> {
     Machine::from_toml_with(&text, settings).with_context(what)
 }
 
+/// The machines of these names or files, or all that are built in if there are none.
+pub(crate) fn open_all(names: &[String], settings: &[Setting]) -> Result<Vec<Machine>> {
+    match names {
+        [] => Machine::builtin_names()
+            .map(|name| open(name, settings))
+            .collect(),
+        names => names.iter().map(|name| open(name, settings)).collect(),
+    }
+}
+
 /// The sums of many inputs' reports, one per machine.
 pub(crate) struct Sums<'a> {
     machines: &'a [Machine],

@@ -12,6 +12,7 @@ mod output;
 mod precision;
 mod task;
 mod texts;
+mod traces;
 
 use std::process::ExitCode;
 

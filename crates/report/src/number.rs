@@ -61,9 +61,10 @@ pub(crate) fn percent(share: f64, digits: usize) -> String {
     with_unit(&fixed(100.0 * share, digits), "%")
 }
 
-/// A ratio, with about three digits: `3.62×`, `16.0×`, `250×`.
+/// A ratio, with about three digits: `0.015×`, `3.62×`, `16.0×`, `250×`.
 pub(crate) fn times(ratio: f64) -> String {
-    let text = fixed(ratio, three_digits(ratio));
+    let is_small = ratio > 0.0 && ratio < 0.0995;
+    let text = fixed(ratio, three_digits(ratio) + usize::from(is_small));
     if text == NONE {
         text
     } else {
@@ -211,6 +212,7 @@ mod tests {
 
     #[test]
     fn ratios_have_three_digits() {
+        assert_eq!(times(0.0149), "0.015×");
         assert_eq!(times(3.6249), "3.62×");
         assert_eq!(times(16.04), "16.0×");
         assert_eq!(times(9.999), "10.0×");

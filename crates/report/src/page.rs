@@ -1,10 +1,14 @@
-//! The page: its head, its title, and the sections in their order.
+//! What all pages share: their head, their frame, and the sections in their order.
+
+mod comparison;
+mod demo;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::number;
-use crate::section::{self, Section};
-use crate::view::Report;
+use crate::section::Section;
+
+pub use comparison::render_comparison;
+pub use demo::render;
 
 const STYLE: &str = include_str!("theme.css");
 const SCRIPT: &str = include_str!("readout.js");
@@ -13,31 +17,23 @@ const SCRIPT: &str = include_str!("readout.js");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-/// The page of a report: one HTML document that needs nothing beyond itself.
-///
-/// The same report gives the same bytes. Figures that are not finite show as
-/// dashes; sections without data are left out.
-pub fn render(report: &Report) -> String {
-    let sections: Vec<Section> = [
-        section::heat_map::section(&report.heat_map),
-        section::tiers::section(&report.tier_shares),
-        section::accuracy::section(&report.accuracy, &report.plan_variant),
-        section::savings::section(&report.savings, &report.plan_variant),
-        section::machines::section(&report.attention, &report.encoder),
-        section::breakdown::section(&report.attention, &report.encoder),
-        section::over_time::section(report.over_time.as_ref()),
-        section::ladder::section(report.ladder.as_ref()),
-        section::plan::section(&report.plan_toml),
-        Some(section::method::section(&report.run, &report.notes)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    printable(&document(report, &sections).into_string())
+/// What stands around the sections of a page.
+struct Frame<'a> {
+    /// The window's title, behind the program's name.
+    title: &'a str,
+    /// Version of the program.
+    version: &'a str,
+    /// Date of the run.
+    date: &'a str,
+    /// The page's title and what it is about.
+    masthead: Markup,
+    /// What comes before the first section.
+    opening: Markup,
 }
 
-fn document(report: &Report, sections: &[Section]) -> Markup {
-    html! {
+/// A whole page.
+fn document(frame: &Frame, sections: &[Section]) -> String {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -45,14 +41,14 @@ fn document(report: &Report, sections: &[Section]) -> Markup {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "DTATrans: " (report.run.model) }
+                title { "DTATrans: " (frame.title) }
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header { (masthead(report)) (contents(sections)) }
+                header { (frame.masthead) (contents(sections)) }
                 main {
-                    (section::headline::tiles(report))
+                    (frame.opening)
                     @for section in sections {
                         section id=(section.id) aria-labelledby=(format!("{}-title", section.id)) {
                             div.about {
@@ -65,29 +61,15 @@ fn document(report: &Report, sections: &[Section]) -> Markup {
                 }
                 footer {
                     p {
-                        "DTATrans " (report.run.version) ", " (report.run.date) ". The method follows Yang et al., "
+                        "DTATrans " (frame.version) ", " (frame.date) ". The method follows Yang et al., "
                         cite { "DTATrans" } ", IEEE TCAD 42(2), 2023."
                     }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
-    }
-}
-
-fn masthead(report: &Report) -> Markup {
-    let run = &report.run;
-    html! {
-        p.kicker { "DTATrans report" }
-        h1 { span { (run.model) "," } " each token at its own precision" }
-        p.facts {
-            span { (number::counted(run.test_texts, "test text")) }
-            span { (number::counted(run.test_tokens, "token")) }
-            span { (number::counted(run.layers, "layer")) " of width " (number::count(run.hidden as u64)) }
-            span { time { (run.date) } }
-            span { "version " (run.version) }
-        }
-    }
+    };
+    printable(&page.into_string())
 }
 
 fn contents(sections: &[Section]) -> Markup {

@@ -1,6 +1,10 @@
 //! What a report shows: plain data, filled by the program, units in the names.
 
+mod comparison;
+
 use serde::{Deserialize, Serialize};
+
+pub use comparison::*;
 
 /// Everything that one page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ mod markup;
 
 use dtatrans_report::{Difference, HeatMap, Report, TierShares, render};
 
-use markup::{Element, read};
+use markup::{Element, assert_finite, read, sections, with_class};
 
 /// A made-up report; nothing of it was measured.
 fn fixture() -> Report {
@@ -28,47 +28,6 @@ fn heat_map(tokens: Vec<String>, layers: usize) -> HeatMap {
                     .collect()
             })
             .collect(),
-    }
-}
-
-fn sections(elements: &[Element]) -> Vec<&str> {
-    elements
-        .iter()
-        .filter(|element| element.name == "section")
-        .map(|element| element.get("id"))
-        .collect()
-}
-
-fn with_class<'a>(elements: &'a [Element], name: &'a str, class: &'a str) -> Vec<&'a Element> {
-    elements
-        .iter()
-        .filter(|element| element.name == name)
-        .filter(|element| element.get("class").split(' ').any(|own| own == class))
-        .collect()
-}
-
-/// Neither text nor drawing shows what is no number, and nothing is drawn outside
-/// of its place.
-fn assert_finite(elements: &[Element]) {
-    for element in elements {
-        let page = (element.name == "html").then_some(element.text.as_str());
-        let values = element.attributes.values().map(String::as_str);
-        for value in values.chain(page) {
-            for bad in ["NaN", "inf", "-0.00"] {
-                let is_word = value
-                    .split(|character: char| {
-                        !character.is_alphanumeric() && !"-.".contains(character)
-                    })
-                    .any(|word| word == bad);
-                assert!(!is_word, "{bad} in {value:.200}");
-            }
-        }
-        for name in ["x", "x1", "x2", "cx", "width"] {
-            if let Some(share) = element.get(name).strip_suffix('%') {
-                let share: f64 = share.parse().expect("a share is a number");
-                assert!((0.0..=100.0).contains(&share), "{name} is {share} %");
-            }
-        }
     }
 }
 

@@ -313,6 +313,18 @@ impl Machine {
         self.accelerator.element_bits()
     }
 
+    /// Its highest rate of executed operations, in 10^9 a second: two for each element
+    /// and cycle, one scalar product of operands of [`element_bits`](Machine::element_bits)
+    /// each. Wider operands take an element longer and stay below it.
+    pub fn peak_gops(&self) -> f64 {
+        2.0 * self.elements() as f64 * self.clock_ghz
+    }
+
+    /// The highest bandwidth of its DRAM, in 10^9 bytes a second.
+    pub fn dram_gbps(&self) -> f64 {
+        self.accelerator.dram().peak_gbps()
+    }
+
     /// The plan of a model of `layers` layers under the machine's own rule, if
     /// it prunes by one: run the model under it to see what that costs in
     /// accuracy.

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod calibrate;
+mod compare;
 mod demo;
 mod eval;
 mod generate;
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Headline(arguments) => headline::run(arguments, isa, json),
         Command::Sweep(arguments) => sweep::run(arguments, json),
         Command::Merge(arguments) => sweep::merge(arguments, json),
+        Command::Compare(arguments) => compare::run(arguments, json),
         Command::Search(arguments) => search::run(arguments, isa, json),
         Command::Models => models::run(json),
         Command::Completions { shell } => generate::completions(*shell),

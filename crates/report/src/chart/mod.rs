@@ -5,6 +5,7 @@ mod bar;
 mod interval;
 mod layers;
 mod legend;
+mod roofline;
 mod scale;
 mod stacked_bar;
 
@@ -12,7 +13,8 @@ pub(crate) use bar::bar;
 pub(crate) use interval::{interval_axis, interval_row};
 pub(crate) use layers::layers;
 pub(crate) use legend::{Legend, tier_legend};
-pub(crate) use scale::Scale;
+pub(crate) use roofline::{Point, Roof, roofline};
+pub(crate) use scale::{LogScale, Scale};
 pub(crate) use stacked_bar::{Segment, stacked_bar};
 
 /// A position or length along x, from a share of the width.

@@ -1,4 +1,4 @@
-//! A linear scale with round ticks.
+//! Scales with round ticks, linear and logarithmic.
 
 /// A range of values, drawn over the width of a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,56 @@ fn round_step(step: f64) -> f64 {
     factor * power
 }
 
+/// A range of whole powers of ten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LogScale {
+    /// Exponents of its ends.
+    low: i32,
+    high: i32,
+}
+
+impl LogScale {
+    /// A scale that holds the values, a power at least; what is not positive and finite
+    /// does not count.
+    pub(crate) fn new(values: impl IntoIterator<Item = f64>) -> LogScale {
+        let exponents = values
+            .into_iter()
+            .filter(|value| value.is_finite() && *value > 0.0)
+            .map(f64::log10);
+        let (low, high) = exponents.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), own| {
+            (low.min(own), high.max(own))
+        });
+        if low > high {
+            return LogScale { low: 0, high: 1 };
+        }
+        let low = low.floor() as i32;
+        LogScale {
+            low,
+            high: (high.ceil() as i32).max(low + 1),
+        }
+    }
+
+    /// The value at its lower end.
+    pub(crate) fn least(&self) -> f64 {
+        10_f64.powi(self.low)
+    }
+
+    /// Where a positive value stands, as a share of the range: below 0 or above 1 if it
+    /// is outside.
+    pub(crate) fn share(&self, value: f64) -> f64 {
+        (value.log10() - f64::from(self.low)) / f64::from(self.high - self.low)
+    }
+
+    /// The powers that are labelled, in order.
+    pub(crate) fn ticks(&self) -> impl Iterator<Item = f64> {
+        let step = (self.high - self.low).div_euclid(TICKS as i32 + 1) + 1;
+        (self.low..=self.high)
+            .step_by(step as usize)
+            .map(|exponent| 10_f64.powi(exponent))
+            .filter(|tick| tick.is_finite() && *tick > 0.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +124,21 @@ mod tests {
         assert_eq!(scale.share(-2.0), 0.0);
         assert_eq!(scale.share(1.0), 1.0);
         assert!((scale.share(0.0) - 2.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn powers_hold_the_values() {
+        let scale = LogScale::new([30.0, 4_000.0, f64::NAN, 0.0, -1.0, f64::INFINITY]);
+        assert_eq!(scale.ticks().collect::<Vec<_>>(), [10.0, 100.0, 1e3, 1e4]);
+        assert_eq!(scale.least(), 10.0);
+        assert_eq!(scale.share(10.0), 0.0);
+        assert!((scale.share(1e3) - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(LogScale::new([100.0]).share(100.0), 0.0);
+        assert!(scale.share(1.0) < 0.0);
+        for values in [vec![], vec![f64::MAX, f64::MIN_POSITIVE], vec![f64::MAX]] {
+            let scale = LogScale::new(values);
+            assert!((1..=8).contains(&scale.ticks().count()), "{scale:?}");
+        }
     }
 
     #[test]

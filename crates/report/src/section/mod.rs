@@ -1,9 +1,10 @@
-//! The sections of the page, one file each.
+//! The sections of the pages, one file each.
 
 use maud::{Markup, html};
 
 pub(crate) mod accuracy;
 pub(crate) mod breakdown;
+pub(crate) mod comparison;
 pub(crate) mod headline;
 pub(crate) mod heat_map;
 pub(crate) mod ladder;
@@ -12,9 +13,10 @@ pub(crate) mod method;
 pub(crate) mod over_time;
 pub(crate) mod plan;
 pub(crate) mod savings;
+mod split;
 pub(crate) mod tiers;
 
-/// A section of the page.
+/// A section of a page.
 pub(crate) struct Section {
     /// Its anchor.
     pub(crate) id: &'static str,

@@ -1,6 +1,9 @@
 //! A strict reader of the pages: every tag closed in order, every attribute
 //! quoted and given once, every reference to an element that exists.
 
+// Each test file uses some of it.
+#![allow(dead_code)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Elements of HTML that have no end tag.
@@ -22,6 +25,53 @@ impl Element {
     /// An attribute, or nothing.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
+    }
+}
+
+/// The anchors of a page's sections.
+pub(crate) fn sections(elements: &[Element]) -> Vec<&str> {
+    elements
+        .iter()
+        .filter(|element| element.name == "section")
+        .map(|element| element.get("id"))
+        .collect()
+}
+
+/// The elements of a name that have a class.
+pub(crate) fn with_class<'a>(
+    elements: &'a [Element],
+    name: &'a str,
+    class: &'a str,
+) -> Vec<&'a Element> {
+    elements
+        .iter()
+        .filter(|element| element.name == name)
+        .filter(|element| element.get("class").split(' ').any(|own| own == class))
+        .collect()
+}
+
+/// Neither text nor drawing shows what is no number, and nothing is drawn outside
+/// of its place.
+pub(crate) fn assert_finite(elements: &[Element]) {
+    for element in elements {
+        let page = (element.name == "html").then_some(element.text.as_str());
+        let values = element.attributes.values().map(String::as_str);
+        for value in values.chain(page) {
+            for bad in ["NaN", "inf", "-0.00"] {
+                let is_word = value
+                    .split(|character: char| {
+                        !character.is_alphanumeric() && !"-.".contains(character)
+                    })
+                    .any(|word| word == bad);
+                assert!(!is_word, "{bad} in {value:.200}");
+            }
+        }
+        for name in ["x", "x1", "x2", "cx", "width"] {
+            if let Some(share) = element.get(name).strip_suffix('%') {
+                let share: f64 = share.parse().expect("a share is a number");
+                assert!((0.0..=100.0).contains(&share), "{name} is {share} %");
+            }
+        }
     }
 }
 

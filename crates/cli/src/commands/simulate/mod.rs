@@ -5,40 +5,33 @@ mod chip;
 mod products;
 mod public_trace;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use dtatrans_accel::recording::Recording;
 use dtatrans_accel::report::Cause;
-use dtatrans_accel::{Machine, RunReport, ScopeReport};
-use dtatrans_precision::trace::Reader;
+use dtatrans_accel::{RunReport, ScopeReport};
 use serde::Serialize;
 
 use crate::args::SimulateArguments;
 use crate::machines::Sums;
 use crate::task::wrong_usage;
+use crate::traces::Trace;
 use crate::{console, machines, output};
 
 #[derive(Serialize)]
 struct Simulation {
     model: String,
     plan: String,
+    /// Where the tiers come from, if not from a run of this model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<String>,
     inputs: u64,
     tokens: u64,
     machines: Vec<RunReport>,
 }
 
 pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
-    let names: Vec<&str> = match arguments.machine.as_slice() {
-        [] => Machine::builtin_names().collect(),
-        names => names.iter().map(String::as_str).collect(),
-    };
-    let machines: Vec<Machine> = names
-        .into_iter()
-        .map(|name| machines::open(name, &arguments.set))
-        .collect::<Result<_>>()?;
+    let machines = machines::open_all(&arguments.machine, &arguments.set)?;
     if let Some(list) = &arguments.gemm {
         return products::run(arguments, list, &machines, json);
     }
@@ -48,17 +41,9 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     let Some(file) = &arguments.trace else {
         bail!("neither a trace nor --gemm FILE nor --spatten-trace FILE is given");
     };
-    let what = || file.display().to_string();
-    let (from, length): (Box<dyn BufRead>, u64) = if file.as_os_str() == "-" {
-        (Box::new(BufReader::new(std::io::stdin())), 0)
-    } else {
-        let handle = File::open(file).with_context(what)?;
-        let length = handle.metadata().with_context(what)?.len();
-        (Box::new(BufReader::new(handle)), length)
-    };
-    let bar = console::byte_bar("simulating", length);
-    let mut reader = Reader::new(BufReader::new(bar.wrap_read(from))).with_context(what)?;
-    let header = reader.header().clone();
+    let mut trace = Trace::open(file, arguments.shape.shape.as_ref())?;
+    let header = trace.header().clone();
+    let remark = trace.remark().map(str::to_owned);
     let mut sums = Sums::new(&machines);
     let wants = arguments.perfetto.is_some() || arguments.scalesim.is_some();
     if wants && machines.len() != 1 {
@@ -71,14 +56,14 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
         wrong_usage("simulate", ErrorKind::ArgumentConflict, message);
     }
     let mut recording = None;
-    while let Some(input) = reader.read().with_context(what)? {
+    while let Some(input) = trace.read()? {
         sums.add(&header, &input)?;
         let named = arguments.input.as_ref().is_none_or(|id| *id == input.id);
         if wants && named && recording.is_none() {
             recording = Some(machines[0].record(&header, &input)?);
         }
     }
-    bar.finish_and_clear();
+    trace.finish();
     if let Some(id) = &arguments.input
         && wants
         && recording.is_none()
@@ -99,6 +84,7 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     let simulation = Simulation {
         model: header.model.name.clone(),
         plan: header.plan.name.clone(),
+        remark,
         inputs: first.inputs,
         tokens: first.tokens,
         machines: reports,
@@ -144,6 +130,9 @@ fn print(simulation: &Simulation, decodes: bool) -> Result<()> {
         "{} inputs of {} tokens in all, {} under plan `{}`",
         simulation.inputs, simulation.tokens, simulation.model, simulation.plan
     ))?;
+    if let Some(remark) = &simulation.remark {
+        output::print_line(remark)?;
+    }
     let reports = &simulation.machines;
     print_scope("attention", reports, |report| Some(&report.attention))?;
     print_scope(layers, reports, |report| report.encoder.as_ref())?;
