@@ -1,6 +1,6 @@
 //! Area: what a chip is made of, part by part, and what of it leaks.
 //!
-//! Logic is the sum of its cells as synthesised ([`cell`]), SRAM is CACTI's, both brought
+//! Logic is the sum of its cells as synthesised ([`Cell`]), SRAM is CACTI's, both brought
 //! to the machine's [`Technology`]. Not counted, for no machine: rows of cells that stand
 //! empty, wires, the clock tree, pads, the DRAM's interface, and the sequencer that gives
 //! units their addresses.
