@@ -18,6 +18,9 @@ const MINILM_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm.safetens
 const MINILM_LONG: &str = include_str!("../../../plans/minilm-384.toml");
 const MINILM_LONG_CALIBRATION: &[u8] = include_bytes!("../../../plans/minilm-384.safetensors");
 
+/// SpAtten's cascade on the same model and texts at the same loss.
+const MINILM_SPATTEN: &str = include_str!("../../../plans/minilm-384-spatten.toml");
+
 /// The plan that ships for SmolLM2-135M-Instruct.
 const SMOLLM2: &str = include_str!("../../../plans/smollm2.toml");
 
@@ -75,6 +78,15 @@ pub(crate) fn long_plan(model: &Checkpoint) -> Result<Plan> {
         ),
         _ => default_plan(model),
     }
+}
+
+/// The plan by which SpAtten prunes an encoder on long texts at the loss of
+/// [`long_plan`], if one ships.
+pub(crate) fn cascade_plan(model: &Checkpoint) -> Result<Option<Plan>> {
+    Ok(match model.name.as_str() {
+        "minilm" => Some(Plan::from_toml(MINILM_SPATTEN)?),
+        _ => None,
+    })
 }
 
 /// A plan that comes with the program.

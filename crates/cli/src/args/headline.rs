@@ -14,6 +14,12 @@ pub(crate) struct HeadlineArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
 
+    /// A plan that lets tokens leave for good (`compensation = "drop"`) at the loss of --plan: what
+    /// SpAtten runs for the comparison at equal loss [default: plans/minilm-384-spatten.toml for
+    /// `minilm`; without one that comparison is left out]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spatten_plan: Option<PathBuf>,
+
     /// The decoder: a built-in model's name, a folder, or a GGUF file
     #[arg(long, default_value = "smollm2", value_name = "NAME|PATH")]
     pub(crate) decoder: String,

@@ -18,6 +18,21 @@ const SPATTEN_GOPS_PER_JOULE: f64 = 382.0;
 /// Inputs that sensitivities are computed on.
 const SENSITIVITY_INPUTS: usize = 2;
 
+/// The runs that goals are stated for.
+pub(super) struct Runs<'a> {
+    /// Under the plan.
+    pub(super) plan: &'a Traced,
+    /// Under SpAtten's cascade at the same loss.
+    pub(super) cascade: Option<&'a Traced>,
+}
+
+/// SpAtten prunes what the trace says; heads, whose cost in accuracy is not measured, stay.
+const OF_THE_TRACE: [&str; 3] = [
+    "pruning.tokens=trace",
+    "pruning.head_keep_start=1.0",
+    "pruning.head_keep_average=1.0",
+];
+
 /// A figure of the paper's, and ours.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Goal {
@@ -102,9 +117,10 @@ fn assumptions() -> Vec<Assumption> {
 }
 
 impl Assumption {
-    fn machine(&self, name: &str) -> Result<Machine> {
+    fn machine(&self, name: &str, more: &[&str]) -> Result<Machine> {
         let own = name.starts_with("vssa");
-        let mut changes: Vec<String> = self.all.iter().map(|&text| text.to_owned()).collect();
+        let changes = self.all.iter().chain(more);
+        let mut changes: Vec<String> = changes.map(|&text| text.to_owned()).collect();
         if own {
             changes.extend(self.own.iter().map(|&text| text.to_owned()));
         }
@@ -136,7 +152,7 @@ fn number_of(file: &str, table: &str, key: &str) -> Option<i64> {
 }
 
 /// The attention of all inputs.
-fn attention(traced: &Traced, inputs: usize, machine: Machine) -> Result<ScopeReport> {
+fn of_inputs(traced: &Traced, inputs: usize, machine: Machine) -> Result<ScopeReport> {
     let machines = [machine];
     let mut sums = Sums::new(&machines);
     for input in traced.inputs.iter().take(inputs) {
@@ -147,12 +163,12 @@ fn attention(traced: &Traced, inputs: usize, machine: Machine) -> Result<ScopeRe
 }
 
 /// The goals.
-pub(super) fn of(traced: &Traced) -> Result<Vec<Goal>> {
-    under(traced, traced.inputs.len(), &Assumption::default())
+pub(super) fn of(runs: &Runs) -> Result<Vec<Goal>> {
+    under(runs, runs.plan.inputs.len(), &Assumption::default())
 }
 
 /// What they come to under other assumptions, one changed at a time; first as they are.
-pub(super) fn sensitivity(traced: &Traced) -> Result<Vec<Sensitivity>> {
+pub(super) fn sensitivity(runs: &Runs) -> Result<Vec<Sensitivity>> {
     let as_assumed = Assumption {
         name: "as assumed",
         ..Assumption::default()
@@ -160,7 +176,7 @@ pub(super) fn sensitivity(traced: &Traced) -> Result<Vec<Sensitivity>> {
     let all: Vec<Assumption> = std::iter::once(as_assumed).chain(assumptions()).collect();
     let bar = console::count_bar("other assumptions", all.len(), "assumptions");
     let rows = all.iter().map(|assumption| {
-        let goals = under(traced, SENSITIVITY_INPUTS, assumption)?;
+        let goals = under(runs, SENSITIVITY_INPUTS, assumption)?;
         bar.inc(1);
         Ok(Sensitivity {
             assumption: assumption.name.to_owned(),
@@ -172,8 +188,8 @@ pub(super) fn sensitivity(traced: &Traced) -> Result<Vec<Sensitivity>> {
     rows
 }
 
-fn under(traced: &Traced, inputs: usize, assumption: &Assumption) -> Result<Vec<Goal>> {
-    let attention = |name: &str| attention(traced, inputs, assumption.machine(name)?);
+fn under(runs: &Runs, inputs: usize, assumption: &Assumption) -> Result<Vec<Goal>> {
+    let attention = |name: &str| of_inputs(runs.plan, inputs, assumption.machine(name, &[])?);
     let vssa = attention(VSSA)?;
     let equal = attention(VSSA_EQUAL)?;
     let large = attention(VSSA_LARGE)?;
@@ -192,7 +208,7 @@ fn under(traced: &Traced, inputs: usize, assumption: &Assumption) -> Result<Vec<
         how,
     };
     let gops = vssa.effective_gops();
-    Ok(vec![
+    let mut goals = vec![
         goal(
             "attention, GOP/s",
             1304.0,
@@ -241,7 +257,26 @@ fn under(traced: &Traced, inputs: usize, assumption: &Assumption) -> Result<Vec<
             energy(&vssa, &spatten),
             format!("{VSSA} against {SPATTEN} under the ratios of its file, DRAM included"),
         ),
-    ])
+    ];
+    if let Some(cascade) = runs.cascade {
+        let spatten = assumption.machine(SPATTEN, &OF_THE_TRACE)?;
+        let spatten = of_inputs(cascade, inputs, spatten)?;
+        goals.extend([
+            goal(
+                "SpAtten-1/8 at equal loss: speed",
+                3.62,
+                speed(&vssa, &spatten),
+                format!("{VSSA} against {SPATTEN}, the same model and texts, equal loss"),
+            ),
+            goal(
+                "SpAtten-1/8 at equal loss: energy",
+                4.22,
+                energy(&vssa, &spatten),
+                format!("{VSSA} against {SPATTEN}, the same model and texts, equal loss"),
+            ),
+        ]);
+    }
+    Ok(goals)
 }
 
 pub(super) fn print(goals: &[Goal], sensitivity: &[Sensitivity]) -> Result<()> {

@@ -34,6 +34,8 @@ struct Headline {
     note: String,
     encoder: String,
     encoder_plan: String,
+    /// Mean cosine to f32 of what SpAtten prunes at equal loss, beside the plan's own.
+    spatten_mean_cosine: Option<f64>,
     decoder: String,
     decoder_plan: String,
     texts: usize,
@@ -76,6 +78,21 @@ pub(crate) fn run(arguments: &HeadlineArguments, isa: Isa, json: bool) -> Result
         }
     }
     let (goal_texts, traced) = of_goals.context("the goals' length is among the lengths")?;
+    let cascade = match &arguments.spatten_plan {
+        Some(file) => Some(precision::plan_of(file, (&*encoder).into())?),
+        // The one that ships has the loss of the other that does.
+        None if arguments.plan.is_none() => precision::cascade_plan(&encoder)?,
+        None => None,
+    };
+    let mut cascade_row = None;
+    if let Some(cascade) = &cascade {
+        let traced = lengths::encoder_row(&encoder, isa, cascade, &goal_texts, &shapes[0])?;
+        cascade_row = Some(traced);
+    }
+    let runs = goals::Runs {
+        plan: &traced,
+        cascade: cascade_row.as_ref().map(|(_, traced)| traced),
+    };
     for tokens in DECODER_TOKENS {
         let prompts = lengths::prompts(&decoder, &pieces, tokens, count)?;
         rows.push(lengths::decoder_row(
@@ -104,11 +121,12 @@ pub(crate) fn run(arguments: &HeadlineArguments, isa: Isa, json: bool) -> Result
         ),
         encoder: encoder.name.clone(),
         encoder_plan: plan.name.clone(),
+        spatten_mean_cosine: cascade_row.as_ref().and_then(|(row, _)| row.mean_cosine),
         decoder: decoder.name.clone(),
         decoder_plan: decoder_plan.name.clone(),
         texts: count,
-        goals: goals::of(&traced)?,
-        sensitivity: goals::sensitivity(&traced)?,
+        goals: goals::of(&runs)?,
+        sensitivity: goals::sensitivity(&runs)?,
         rows,
         ladder,
     };
@@ -159,6 +177,11 @@ pub(super) fn mean_cosine(outputs: &[Output], float: &[Output]) -> f64 {
 fn print(headline: &Headline) -> Result<()> {
     output::print_line(&headline.note)?;
     goals::print(&headline.goals, &headline.sensitivity)?;
+    if let Some(cosine) = headline.spatten_mean_cosine {
+        output::print_line(format!(
+            "At equal loss SpAtten prunes tokens only, at 8 bits: mean cosine to f32 {cosine:.4} at {GOAL_TOKENS} tokens"
+        ))?;
+    }
     lengths::print(&headline.rows)?;
     ladder::print(&headline.ladder)
 }
