@@ -117,7 +117,7 @@ impl fmt::Display for Mapping {
             ": activations read {row_passes} x, weights {column_passes} x; "
         )?;
         let exposed = self.expected_cycles.saturating_sub(self.array_cycles);
-        match exposed * 20 <= self.expected_cycles {
+        match exposed <= self.expected_cycles / 20 {
             true => write!(f, "DRAM hides behind the arrays"),
             false => write!(
                 f,
