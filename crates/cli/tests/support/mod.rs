@@ -48,6 +48,11 @@ pub fn has_smollm2() -> bool {
     has("smollm2")
 }
 
+/// As [`has_minilm`], all that `headline` runs.
+pub fn has_all_of_headline() -> bool {
+    ["minilm", "smollm2", "editorials"].into_iter().all(has)
+}
+
 fn has(name: &str) -> bool {
     let cancel = AtomicBool::new(false);
     let found =
