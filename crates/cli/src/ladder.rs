@@ -11,12 +11,11 @@ use dtatrans_accel::{Machine, RunReport, ScopeReport};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Output, Precision};
 use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
-use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::{ModelShape, Plan, Ratio, compensation};
 use dtatrans_tasks::task::cosine;
 use serde::Serialize;
 
-use crate::machines::Sums;
+use crate::traces::Traced;
 use crate::{console, machines, output};
 
 /// What rungs share.
@@ -241,7 +240,7 @@ struct Ran {
     name: String,
     accuracy: f64,
     /// None at f32.
-    trace: Option<(Header, Vec<Input>)>,
+    trace: Option<Traced>,
 }
 
 /// Climbs the ladder. `measure` says what `accuracy` is.
@@ -309,23 +308,10 @@ fn run(setup: &Setup, variant: Variant, accuracy: Accuracy) -> Result<Ran> {
             trace: None,
         });
     };
-    let header = Header {
-        model: setup.checkpoint.shape(),
-        plan,
-    };
-    let inputs = setup.texts.iter().zip(outputs).enumerate();
-    let inputs = inputs.map(|(index, (text, output))| Input {
-        id: index.to_string(),
-        tokens: text.tokens.clone(),
-        layers: output.trace,
-        generation: None,
-    });
+    let trace = Traced::of(setup.checkpoint, &plan, setup.texts, &outputs);
     let trace = match setup.shape {
-        Some(shape) => (
-            header.on_shape(shape),
-            inputs.map(|input| input.on_shape(shape)).collect(),
-        ),
-        None => (header, inputs.collect()),
+        Some(shape) => trace.on_shape(shape),
+        None => trace,
     };
     Ok(Ran {
         variant,
@@ -336,25 +322,25 @@ fn run(setup: &Setup, variant: Variant, accuracy: Accuracy) -> Result<Ran> {
 }
 
 fn simulate(machine: Machine, ran: &Ran) -> Result<RunReport> {
-    let machines = [machine];
-    let mut sums = Sums::new(&machines);
-    if let Some((header, inputs)) = &ran.trace {
-        for input in inputs {
-            sums.add(header, input)?;
-        }
-    }
-    sums.finish().pop().context("a ladder needs a text")
+    let trace = ran
+        .trace
+        .as_ref()
+        .context("a rung whose run has no trace")?;
+    trace.simulate(machine, trace.inputs.len())
+}
+
+/// The mean over texts of the cosine of outputs to those at f32.
+pub(crate) fn mean_cosine(outputs: &[Output], float: &[Output]) -> f64 {
+    let pairs = outputs.iter().zip(float);
+    let sum: f64 = pairs.map(|(a, b)| cosine(&a.value, &b.value)).sum();
+    sum / outputs.len().max(1) as f64
 }
 
 /// Climbs it with the mean cosine of outputs to those at f32 as the accuracy.
 pub(crate) fn climb_by_cosine(setup: &Setup) -> Result<Ladder> {
     let engine = Engine::new(setup.checkpoint, &Precision::F32, setup.isa)?;
     let float = engine.run(setup.texts, Detail::Value, &|_| ())?;
-    let accuracy = |outputs: &[Output]| {
-        let pairs = outputs.iter().zip(&float);
-        let sum: f64 = pairs.map(|(a, b)| cosine(&a.value, &b.value)).sum();
-        Ok(sum / outputs.len().max(1) as f64)
-    };
+    let accuracy = |outputs: &[Output]| Ok(mean_cosine(outputs, &float));
     climb(setup, "mean cosine of outputs to those at f32", &accuracy)
 }
 

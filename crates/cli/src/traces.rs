@@ -1,16 +1,71 @@
-//! Traces that are read from files or standard input, on another model's shape if one was
-//! asked for.
+//! Traces: of a run just made, or read from files or standard input, on another model's
+//! shape if one was asked for.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use dtatrans_precision::ModelShape;
+use dtatrans_accel::{Machine, RunReport};
+use dtatrans_model::{Checkpoint, Encoding, Output};
 use dtatrans_precision::trace::{Header, Input, Reader};
+use dtatrans_precision::{ModelShape, Plan};
 use indicatif::ProgressBar;
 
 use crate::console;
+use crate::machines::Sums;
+
+/// A trace in memory.
+pub(crate) struct Traced {
+    pub(crate) header: Header,
+    pub(crate) inputs: Vec<Input>,
+}
+
+impl Traced {
+    /// The trace of a run of an encoder on texts, made with [`Detail::Trace`].
+    ///
+    /// [`Detail::Trace`]: dtatrans_model::Detail::Trace
+    pub(crate) fn of(
+        checkpoint: &Checkpoint,
+        plan: &Plan,
+        texts: &[Encoding],
+        outputs: &[Output],
+    ) -> Traced {
+        let inputs = texts.iter().zip(outputs).enumerate();
+        let inputs = inputs.map(|(index, (text, output))| Input {
+            id: index.to_string(),
+            tokens: text.tokens.clone(),
+            layers: output.trace.clone(),
+            generation: None,
+        });
+        Traced {
+            header: Header {
+                model: checkpoint.shape(),
+                plan: plan.clone(),
+            },
+            inputs: inputs.collect(),
+        }
+    }
+
+    /// The same on another shape.
+    pub(crate) fn on_shape(&self, shape: &ModelShape) -> Traced {
+        let inputs = self.inputs.iter().map(|input| input.on_shape(shape));
+        Traced {
+            header: self.header.on_shape(shape),
+            inputs: inputs.collect(),
+        }
+    }
+
+    /// What a machine says of the first `inputs` inputs together.
+    pub(crate) fn simulate(&self, machine: Machine, inputs: usize) -> Result<RunReport> {
+        let machines = [machine];
+        let mut sums = Sums::new(&machines);
+        for input in self.inputs.iter().take(inputs) {
+            sums.add(&self.header, input)?;
+        }
+        sums.finish().pop().context("a trace without inputs")
+    }
+}
 
 /// A trace that is read input by input.
 pub(crate) struct Trace {

@@ -8,7 +8,6 @@ use anyhow::Result;
 use dtatrans_accel::Machine;
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Output, Precision};
-use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::{Plan, Tier};
 use dtatrans_report as report;
 use dtatrans_report::{HeatMap, Report, Savings, TierShares};
@@ -19,6 +18,7 @@ use dtatrans_tasks::split::{SplitSizes, split};
 use self::accuracy::Scores;
 use self::phases::Phases;
 use crate::args::{DemoArguments, ModelArguments, TextArguments, TruncationArgument};
+use crate::traces::Traced;
 use crate::{console, ladder, model, output, precision, task, texts};
 
 /// What the default plan is called in the tables.
@@ -88,15 +88,8 @@ pub(crate) fn run(arguments: &DemoArguments, isa: Isa, json: bool) -> Result<()>
     let accuracy = Scores::new(&train_outputs, &train_labels, &test_labels)?.of(&variants)?;
     phases.done("train and test the probe");
 
-    let header = |plan: &Plan| Header {
-        model: checkpoint.shape(),
-        plan: plan.clone(),
-    };
-    let simulated = simulation::run(
-        &machines,
-        &header(&plan),
-        &inputs(&test, outputs_of(&variants, &plan)),
-    )?;
+    let traced = Traced::of(&checkpoint, &plan, &test, outputs_of(&variants, &plan));
+    let simulated = simulation::run(&machines, &traced)?;
     phases.done("simulate the accelerators");
     let ladder = climb(arguments, &checkpoint, isa, &plan, &test)?;
     phases.done("climb the ladder");
@@ -205,20 +198,6 @@ fn outputs_of<'a>(variants: &'a [Variant], plan: &Plan) -> &'a [Output] {
         .iter()
         .find(|variant| matches!(&variant.precision, Precision::Plan(other) if other == plan))
         .map_or(&[], |variant| &variant.outputs)
-}
-
-fn inputs(encodings: &[Encoding], outputs: &[Output]) -> Vec<Input> {
-    encodings
-        .iter()
-        .zip(outputs)
-        .enumerate()
-        .map(|(index, (encoding, output))| Input {
-            id: index.to_string(),
-            tokens: encoding.tokens.clone(),
-            layers: output.trace.clone(),
-            generation: None,
-        })
-        .collect()
 }
 
 fn tier_shares(checkpoint: &Checkpoint, plan: &Plan, outputs: &[Output]) -> Vec<TierShares> {

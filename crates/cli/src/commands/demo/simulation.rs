@@ -8,6 +8,7 @@ use dtatrans_report as report;
 use dtatrans_report::{OverTime, Part, Simulation};
 
 use crate::machines::Sums;
+use crate::traces::Traced;
 use crate::{console, machines};
 
 /// The machines, the one that the others are compared with first. The last one
@@ -39,7 +40,8 @@ pub(super) struct Simulated {
 }
 
 /// Runs every input on every machine.
-pub(super) fn run(machines: &[Machine], header: &Header, inputs: &[Input]) -> Result<Simulated> {
+pub(super) fn run(machines: &[Machine], traced: &Traced) -> Result<Simulated> {
+    let Traced { header, inputs } = traced;
     let bar = console::count_bar("simulating accelerators", inputs.len(), "texts");
     let mut sums = Sums::new(machines);
     for input in inputs {

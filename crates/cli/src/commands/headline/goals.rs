@@ -6,8 +6,8 @@ use dtatrans_accel::machine::Setting;
 use dtatrans_accel::{Machine, ScopeReport};
 use serde::Serialize;
 
-use super::lengths::{EYERISS, SPATTEN, Traced, VSSA, VSSA_EQUAL, VSSA_LARGE};
-use crate::machines::Sums;
+use super::lengths::{EYERISS, SPATTEN, VSSA, VSSA_EQUAL, VSSA_LARGE};
+use crate::traces::Traced;
 use crate::{console, machines, output};
 
 /// SpAtten at 1/8 scale as published (HPCA 2021, table of comparisons): dense-equivalent
@@ -151,15 +151,9 @@ fn number_of(file: &str, table: &str, key: &str) -> Option<i64> {
     file.get(table)?.get(key)?.as_integer()
 }
 
-/// The attention of all inputs.
+/// The attention of the first inputs.
 fn of_inputs(traced: &Traced, inputs: usize, machine: Machine) -> Result<ScopeReport> {
-    let machines = [machine];
-    let mut sums = Sums::new(&machines);
-    for input in traced.inputs.iter().take(inputs) {
-        sums.add(&traced.header, input)?;
-    }
-    let report = sums.finish().pop().context("a text")?;
-    Ok(report.attention)
+    Ok(traced.simulate(machine, inputs)?.attention)
 }
 
 /// The goals.

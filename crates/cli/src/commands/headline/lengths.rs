@@ -14,9 +14,11 @@ use dtatrans_precision::workload::{ElementCycles, Footprint, Saved, Workload};
 use dtatrans_precision::{Bits, ModelShape, Plan};
 use serde::Serialize;
 
-use super::{NEW_TOKENS, mean_cosine, passages};
+use super::{NEW_TOKENS, passages};
 use crate::commands::trace;
+use crate::ladder::mean_cosine;
 use crate::machines::Sums;
+use crate::traces::Traced;
 use crate::{console, decoder as decoders, machines, output};
 
 /// The machines that lengths are run on; the plain array is the dense model at 8 bits.
@@ -65,12 +67,6 @@ impl Row {
     }
 }
 
-/// What machines are run on.
-pub(super) struct Traced {
-    pub(super) header: Header,
-    pub(super) inputs: Vec<Input>,
-}
-
 /// Texts of an encoder, of exactly so many tokens.
 pub(super) fn encoder_texts(
     checkpoint: &mut Checkpoint,
@@ -107,21 +103,9 @@ pub(super) fn encoder_row(
         "under the plan",
     )?;
     let mean_cosine = mean_cosine(&planned, &float);
-    let header = Header {
-        model: checkpoint.shape(),
-        plan: plan.clone(),
-    };
-    let inputs = texts.iter().zip(planned).enumerate();
-    let inputs = inputs.map(|(index, (text, output))| Input {
-        id: index.to_string(),
-        tokens: text.tokens.clone(),
-        layers: output.trace,
-        generation: None,
-    });
-    let header = header.on_shape(shape);
-    let inputs: Vec<Input> = inputs.map(|input| input.on_shape(shape)).collect();
-    let row = row(&header, &inputs, Some(mean_cosine))?;
-    Ok((row, Traced { header, inputs }))
+    let traced = Traced::of(checkpoint, plan, texts, &planned).on_shape(shape);
+    let row = row(&traced, Some(mean_cosine))?;
+    Ok((row, traced))
 }
 
 /// Prompts of a decoder: so many tokens are read at once, and one more begins what is
@@ -167,15 +151,18 @@ pub(super) fn decoder_row(
         .map(|ids| trace::of_prompt(checkpoint, &decoder, ids, &settings, &bar));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     bar.finish_and_clear();
-    let header = Header {
-        model: checkpoint.config.shape(&checkpoint.name),
-        plan: plan.clone(),
+    let traced = Traced {
+        header: Header {
+            model: checkpoint.config.shape(&checkpoint.name),
+            plan: plan.clone(),
+        },
+        inputs,
     };
-    let inputs: Vec<Input> = inputs.iter().map(|input| input.on_shape(shape)).collect();
-    row(&header.on_shape(shape), &inputs, None)
+    row(&traced.on_shape(shape), None)
 }
 
-fn row(header: &Header, inputs: &[Input], mean_cosine: Option<f64>) -> Result<Row> {
+fn row(traced: &Traced, mean_cosine: Option<f64>) -> Result<Row> {
+    let Traced { header, inputs } = traced;
     let shape = &header.model;
     let opened = MACHINES.map(|name| machines::open(name, &[]));
     let opened = opened.into_iter().collect::<Result<Vec<Machine>>>()?;

@@ -8,9 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use dtatrans_kernels::Isa;
-use dtatrans_model::{AnyCheckpoint, Checkpoint, DecoderCheckpoint, Output};
+use dtatrans_model::{AnyCheckpoint, Checkpoint, DecoderCheckpoint};
 use dtatrans_precision::{ModelShape, Plan};
-use dtatrans_tasks::task::cosine;
 use serde::Serialize;
 
 use crate::args::{HeadlineArguments, ModelArguments, TruncationArgument};
@@ -165,13 +164,6 @@ fn larger(wanted: ModelShape, own: ModelShape) -> ModelShape {
         true => own,
         false => wanted,
     }
-}
-
-/// The mean over texts of the cosine of outputs to those at f32.
-pub(super) fn mean_cosine(outputs: &[Output], float: &[Output]) -> f64 {
-    let pairs = outputs.iter().zip(float);
-    let sum: f64 = pairs.map(|(a, b)| cosine(&a.value, &b.value)).sum();
-    sum / outputs.len().max(1) as f64
 }
 
 fn print(headline: &Headline) -> Result<()> {
