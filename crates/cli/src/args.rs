@@ -1,21 +1,25 @@
 //! The command line.
 
 mod compare;
+mod eval;
 mod headline;
 mod search;
+mod simulate;
 mod sweep;
 mod trace;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dtatrans_accel::machine::Setting;
-use dtatrans_precision::Bits;
 use dtatrans_precision::cache::CacheBudget;
 
 pub(crate) use compare::{CompareArguments, ShapeArguments};
+pub(crate) use eval::{
+    EvalArguments, EvalPrecisionArguments, PartArgument, TaskArgument, TaskFiles,
+};
 pub(crate) use headline::HeadlineArguments;
 pub(crate) use search::{CostArgument, ScopeArgument, SearchArguments};
+pub(crate) use simulate::SimulateArguments;
 pub(crate) use sweep::{FrontArguments, MergeArguments, SweepArguments};
 pub(crate) use trace::{OperandsArgument, TraceArguments};
 
@@ -423,233 +427,4 @@ fn positive(text: &str) -> Result<f32, String> {
 
 fn share(text: &str) -> Result<f32, String> {
     number(text, |x| (0.0..=1.0).contains(&x), "from 0 to 1")
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct EvalArguments {
-    #[command(flatten)]
-    pub(crate) model: ModelArguments,
-    #[command(flatten)]
-    pub(crate) precisions: EvalPrecisionArguments,
-
-    /// The task, which says what the files hold and how they are scored
-    #[arg(long, value_enum, value_name = "TASK")]
-    pub(crate) task: TaskArgument,
-
-    #[command(flatten)]
-    pub(crate) files: TaskFiles,
-
-    /// Also run at f32, once, and give the paired difference with its 95 % interval and the
-    /// deviation of the outputs
-    #[arg(long)]
-    pub(crate) against_f32: bool,
-
-    /// Decides which items the intervals' resamples draw
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
-
-    /// For lm: read the first N tokens of a window at once, then score the next ones step by step,
-    /// as generation runs [default: read whole windows]
-    #[arg(long, value_name = "N", requires = "score")]
-    pub(crate) context: Option<usize>,
-
-    /// For lm: how many tokens to score step by step
-    #[arg(long, value_name = "M", requires = "context")]
-    pub(crate) score: Option<usize>,
-
-    /// For lm: the most windows [default: as many as the text has]
-    #[arg(long, value_name = "N")]
-    pub(crate) windows: Option<usize>,
-
-    /// For needle: how many prompts [default: 400]
-    #[arg(long, value_name = "N")]
-    pub(crate) prompts: Option<usize>,
-
-    /// For needle: the least tokens of a prompt [default: 1000]
-    #[arg(long, value_name = "N")]
-    pub(crate) least_tokens: Option<usize>,
-
-    /// For needle: the most tokens of a prompt [default: 4000]
-    #[arg(long, value_name = "N")]
-    pub(crate) most_tokens: Option<usize>,
-
-    /// For needle: write the prompts here, for other programs: one JSON object a line with the
-    /// tokens (`ids`), what the answer must begin with (`answer`) and `depth`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save_prompts: Option<PathBuf>,
-}
-
-/// What to compute in, one run each.
-#[derive(Args, Debug)]
-#[group(multiple = false)]
-pub(crate) struct EvalPrecisionArguments {
-    /// A plan file, or `default` for the model's default plan; may be given several times, for one
-    /// result each
-    #[arg(long, value_name = "FILE")]
-    pub(crate) plan: Vec<PathBuf>,
-
-    /// The same for every token: 32 (floats), 8 or 4 bits
-    #[arg(long, value_enum, value_name = "BITS")]
-    pub(crate) bits: Option<BitsArgument>,
-}
-
-/// A task.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TaskArgument {
-    /// Sentence similarity, Spearman; tab-separated: sentence1, sentence2, score; with a header
-    Stsb,
-    /// Sentiment, accuracy; tab-separated: sentence, label; with a header
-    Sst2,
-    /// Acceptability, Matthews; tab-separated: source, label, mark, sentence; no header
-    Cola,
-    /// Sentiment of movie-review snippets, accuracy; tab-separated: id, rating, text; no header
-    MovieSnippets,
-    /// Sentiment by a probe on f32 embeddings, accuracy; tab-separated: label, text; or as sst2
-    Probe,
-    /// Find a passage's continuation, mean reciprocal rank and recall@1; WikiText's plain text
-    LongText,
-    /// Named entities, F1, precision and recall; columns: word, ..., tag
-    Conll2003,
-    /// Answers in a text, F1 and exact match; SQuAD's JSON, version 1.1 or 2
-    Squad,
-    /// What comes next, perplexity of a decoder; any text
-    Lm,
-    /// A fact asked for at the end of a long text, share of a decoder's right answers; any text to
-    /// hide it in
-    Needle,
-}
-
-impl TaskArgument {
-    /// The name that a user types.
-    pub(crate) fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-}
-
-/// The files of a task, and what of them counts.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct TaskFiles {
-    /// A file of the data set, in the task's public format; may be given several times, and is read
-    /// as one [default for movie-snippets and probe: the built-in movie reviews]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: Vec<PathBuf>,
-
-    /// For movie-snippets: an SST-2 file whose sentences are left out; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(crate) exclude: Vec<PathBuf>,
-
-    /// For probe: a file of texts to train on; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(crate) train: Vec<PathBuf>,
-
-    /// For long-text: which half of the articles; for the built-in probe: which of its texts; for
-    /// lm and needle: which half of the text [default of eval: reporting, for lm all; of search and calibrate:
-    /// choosing]
-    #[arg(long, value_enum, value_name = "PART")]
-    pub(crate) part: Option<PartArgument>,
-
-    /// For long-text: the most tokens of a window, special ones included [default: 384]; for lm: the
-    /// tokens of a window [default: 1024, or what the model takes]
-    #[arg(long, value_name = "N")]
-    pub(crate) window_tokens: Option<u16>,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PartArgument {
-    /// Articles 0, 2, 4, ..., all texts outside the probe's sample, or the first half: to choose
-    /// plans on
-    Choosing,
-    /// Articles 1, 3, 5, ..., the 2,000 texts of the sample, or the second half: to report
-    Reporting,
-}
-
-/// Bits of an operand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OperandBits {
-    /// 8 bits
-    #[value(name = "8")]
-    Eight,
-    /// 4 bits
-    #[value(name = "4")]
-    Four,
-}
-
-impl From<OperandBits> for Bits {
-    fn from(bits: OperandBits) -> Bits {
-        match bits {
-            OperandBits::Eight => Bits::Eight,
-            OperandBits::Four => Bits::Four,
-        }
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct SimulateArguments {
-    /// The trace; `-` is standard input
-    #[arg(value_name = "TRACE", required_unless_present_any = ["gemm", "spatten_trace"])]
-    pub(crate) trace: Option<PathBuf>,
-
-    /// Instead of a trace a list of matrix products, SCALE-Sim's GEMM file: `Layer, M, N, K` a
-    /// line, M x K times K x N; they run one after the other on the machines' arrays
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["trace", "shape", "perfetto", "scalesim"],
-        requires = "machine"
-    )]
-    pub(crate) gemm: Option<PathBuf>,
-
-    /// Instead of a trace one of the public release of SpAtten (`summary-*.csv` of
-    /// mit-han-lab/spatten): its own pruning and quantization, on machines of kind spatten
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["trace", "gemm", "perfetto", "scalesim"],
-        requires = "machine"
-    )]
-    pub(crate) spatten_trace: Option<PathBuf>,
-
-    /// Bits of the products' left operands
-    #[arg(long, value_enum, requires = "gemm", default_value = "8")]
-    pub(crate) left_bits: OperandBits,
-
-    /// Bits of the products' right operands
-    #[arg(long, value_enum, requires = "gemm", default_value = "8")]
-    pub(crate) right_bits: OperandBits,
-
-    /// A built-in machine's name or a machine file; may be given several times [default: all that
-    /// are built in]
-    #[arg(long, short, value_name = "NAME|FILE")]
-    pub(crate) machine: Vec<String>,
-
-    /// A change to the machines' files, such as `array.rows=64`; may be given several times
-    #[arg(long, value_name = "KEY=VALUE", requires = "machine")]
-    pub(crate) set: Vec<Setting>,
-
-    #[command(flatten)]
-    pub(crate) shape: ShapeArguments,
-
-    /// Write a table of comma-separated values: a row for each machine, scope, layer and operation,
-    /// or for each machine and product
-    #[arg(long, value_name = "FILE")]
-    pub(crate) csv: Option<PathBuf>,
-
-    /// Write when each unit of the machine did what, as a trace for ui.perfetto.dev or
-    /// chrome://tracing; of one input on one machine
-    #[arg(long, value_name = "FILE")]
-    pub(crate) perfetto: Option<PathBuf>,
-
-    /// The layer that --perfetto shows, from 0 [default: all]
-    #[arg(long, value_name = "N", requires = "perfetto")]
-    pub(crate) layer: Option<usize>,
-
-    /// Write COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv and DETAILED_ACCESS_REPORT.csv with
-    /// SCALE-Sim's columns into a folder; of one input on one machine
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) scalesim: Option<PathBuf>,
-
-    /// The id of the input that --perfetto and --scalesim show [default: the first one]
-    #[arg(long, value_name = "ID")]
-    pub(crate) input: Option<String>,
 }

@@ -18,6 +18,7 @@
 //! Keys that are not in the schema are refused. The machines that come with the
 //! program are the files in the folder `machines`.
 
+mod builtin;
 pub(crate) mod check;
 mod counterpart;
 mod setting;
@@ -47,40 +48,6 @@ pub const FORMAT: u32 = 1;
 /// The largest dense computation that is simulated, in scalar products: far
 /// above any model, far below what could overflow a count.
 pub(crate) const MOST_MACS: u128 = 1 << 44;
-
-/// The files of the machines that come with the program.
-const BUILTIN: [(&str, &str); 9] = [
-    (
-        "vssa-512",
-        include_str!("../../../../machines/vssa-512.toml"),
-    ),
-    (
-        "vssa-512-hbm2",
-        include_str!("../../../../machines/vssa-512-hbm2.toml"),
-    ),
-    (
-        "vssa-960",
-        include_str!("../../../../machines/vssa-960.toml"),
-    ),
-    (
-        "vssa-4096",
-        include_str!("../../../../machines/vssa-4096.toml"),
-    ),
-    (
-        "systolic-128",
-        include_str!("../../../../machines/systolic-128.toml"),
-    ),
-    ("eyeriss", include_str!("../../../../machines/eyeriss.toml")),
-    (
-        "eyeriss-1ghz",
-        include_str!("../../../../machines/eyeriss-1ghz.toml"),
-    ),
-    ("spatten", include_str!("../../../../machines/spatten.toml")),
-    (
-        "spatten-eighth",
-        include_str!("../../../../machines/spatten-eighth.toml"),
-    ),
-];
 
 /// An accelerator with all its sizes.
 #[derive(Debug)]
@@ -207,34 +174,6 @@ impl Machine {
             energies: EnergyTable::builtin(),
             technology: Technology::default(),
         })
-    }
-
-    /// The machine of that name that comes with the program.
-    ///
-    /// # Errors
-    /// [`AccelError::UnknownMachine`] naming those that there are.
-    pub fn builtin(name: &str) -> Result<Machine, AccelError> {
-        match BUILTIN.iter().find(|(known, _)| *known == name) {
-            Some((_, text)) => Machine::from_toml(text),
-            None => Err(AccelError::UnknownMachine {
-                name: name.to_owned(),
-                known: Machine::builtin_names().collect::<Vec<_>>().join(", "),
-            }),
-        }
-    }
-
-    /// The names of the machines that come with the program.
-    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
-        BUILTIN.iter().map(|&(name, _)| name)
-    }
-
-    /// The file of the machine of that name that comes with the program, to
-    /// start an own one from.
-    pub fn builtin_toml(name: &str) -> Option<&'static str> {
-        BUILTIN
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|&(_, text)| text)
     }
 
     /// Rows of the tiles that its array works on, if it runs products of any kind.
