@@ -56,7 +56,23 @@ pub(crate) fn settings(
 /// The tokens of a prompt; an empty one begins with the token that texts begin
 /// with.
 pub(crate) fn encode(checkpoint: &DecoderCheckpoint, text: &str) -> Result<Vec<u32>> {
-    let mut ids = checkpoint.tokenizer()?.encode(text)?.ids;
+    begun(checkpoint, checkpoint.tokenizer()?.encode(text)?.ids)
+}
+
+/// The first tokens of a text, as a prompt, so many at most; the text may be longer than
+/// the model takes.
+pub(crate) fn encode_first(
+    checkpoint: &DecoderCheckpoint,
+    text: &str,
+    most: usize,
+) -> Result<Vec<u32>> {
+    let mut ids = begun(checkpoint, checkpoint.tokenizer()?.ids(text)?)?;
+    ids.truncate(most);
+    Ok(ids)
+}
+
+/// Tokens behind the one that texts begin with, where there is one.
+fn begun(checkpoint: &DecoderCheckpoint, mut ids: Vec<u32>) -> Result<Vec<u32>> {
     if let Some(begin) = checkpoint.begin
         && (ids.is_empty() || checkpoint.adds_begin && ids[0] != begin)
     {

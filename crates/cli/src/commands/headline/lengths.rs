@@ -116,11 +116,7 @@ pub(super) fn prompts(
     tokens: usize,
     count: usize,
 ) -> Result<Vec<Vec<u32>>> {
-    let encode = |text: &str| {
-        let mut ids = decoders::encode(checkpoint, text)?;
-        ids.truncate(tokens + 1);
-        Ok(ids)
-    };
+    let encode = |text: &str| decoders::encode_first(checkpoint, text, tokens + 1);
     passages::of_length(pieces, tokens + 1, count, encode, Vec::len)
 }
 
