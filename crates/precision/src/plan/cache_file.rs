@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerFile;
+use super::file::LayerFile;
 use crate::cache::{self, CachePlan, Scope, Widths};
 use crate::{Bits, PlanError, Ratio};
 
