@@ -7,6 +7,7 @@ use dtatrans_accel::machine::Setting;
 use dtatrans_accel::{Machine, RunReport};
 use dtatrans_precision::trace::{Header, Input};
 
+use crate::texts;
 /// The machine of a built-in name or of a machine file, with changes to it.
 pub(crate) fn open(name: &str, settings: &[Setting]) -> Result<Machine> {
     let what = || format!("--machine {name}");
@@ -21,10 +22,7 @@ pub(crate) fn open(name: &str, settings: &[Setting]) -> Result<Machine> {
             names.join(", ")
         );
     }
-    let text = std::fs::read(file).with_context(what)?;
-    let text = String::from_utf8(text)
-        .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
-        .with_context(what)?;
+    let text = texts::read_utf8(file).with_context(what)?;
     Machine::from_toml_with(&text, settings).with_context(what)
 }
 

@@ -9,6 +9,7 @@ use dtatrans_model::{Checkpoint, DecoderCheckpoint, Precision, calibration};
 use dtatrans_precision::{Calibration, Plan};
 
 use crate::args::{BitsArgument, EvalPrecisionArguments, PrecisionArguments};
+use crate::texts;
 
 /// The plan that ships for all-MiniLM-L6-v2, and its calibration.
 const MINILM: &str = include_str!("../../../plans/minilm.toml");
@@ -150,10 +151,7 @@ pub(crate) fn plan_of(file: &Path, model: Target) -> Result<Plan> {
         return default_plan(model);
     }
     let what = || format!("--plan {}", file.display());
-    let text = std::fs::read(file).with_context(what)?;
-    let text = String::from_utf8(text)
-        .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()))
-        .with_context(what)?;
+    let text = texts::read_utf8(file).with_context(what)?;
     let mut plan = Plan::from_toml(&text).with_context(what)?;
     plan.check_depth(model.layers).with_context(what)?;
     if plan.needs_calibration() {

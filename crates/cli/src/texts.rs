@@ -1,9 +1,9 @@
 //! Texts to run on: from the command line, a file, or standard input.
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use dtatrans_model::{Encoding, TextTokenizer};
 
 use crate::args::{PartArgument, TextArguments};
@@ -19,15 +19,18 @@ pub(crate) fn half<T>(all: &[T], part: Option<PartArgument>) -> &[T] {
     }
 }
 
+/// The whole text of a file.
+pub(crate) fn read_utf8(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file)?;
+    String::from_utf8(bytes).map_err(|error| anyhow!("is not UTF-8: {}", error.utf8_error()))
+}
+
 /// The whole text of files, one after the other.
 pub(crate) fn read_whole(files: &[PathBuf]) -> Result<String> {
     let mut text = String::new();
     for file in files {
         let what = || file.display().to_string();
-        let bytes = std::fs::read(file).with_context(what)?;
-        let part = String::from_utf8(bytes)
-            .map_err(|error| anyhow::anyhow!("is not UTF-8: {}", error.utf8_error()));
-        text.push_str(&part.with_context(what)?);
+        text.push_str(&read_utf8(file).with_context(what)?);
     }
     Ok(text)
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use dtatrans_assets::Asset;
 use dtatrans_tasks::data::editorials;
 
-use crate::model;
+use crate::{model, texts};
 
 /// The data set's file in the built-in asset `editorials`.
 const EDITORIALS: &str = "nytEditorialSnippets_GroundTruth.txt";
@@ -20,7 +20,7 @@ pub(super) fn read(file: Option<&Path>) -> Result<Vec<String>> {
         return Ok(all.skip(1).step_by(2).map(|one| one.text).collect());
     };
     let what = || file.display().to_string();
-    let text = std::fs::read_to_string(file).with_context(what)?;
+    let text = texts::read_utf8(file).with_context(what)?;
     let pieces = text.lines().filter(|line| !line.trim().is_empty());
     Ok(pieces.map(str::to_owned).collect())
 }

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use dtatrans_accel::{GemmReport, Machine};
 use dtatrans_precision::workload::gemm;
 use serde::Serialize;
 
 use crate::args::SimulateArguments;
-use crate::{console, output};
+use crate::{console, output, texts};
 
 #[derive(Serialize)]
 struct Lists {
@@ -30,10 +30,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let what = || file.display().to_string();
-    let text = std::fs::read(file).with_context(what)?;
-    let text = String::from_utf8(text)
-        .map_err(|error| anyhow!("is not UTF-8: {}", error.utf8_error()))
-        .with_context(what)?;
+    let text = texts::read_utf8(file).with_context(what)?;
     let gemms = gemm::parse(&text).with_context(what)?;
     let (left, right) = (arguments.left_bits.into(), arguments.right_bits.into());
     let list = |machine: &Machine| -> Result<List> {

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use dtatrans_accel::spatten::{Order, PublicTrace};
 use dtatrans_accel::{Machine, RunReport};
 use serde::Serialize;
 
 use super::print_scope;
 use crate::args::SimulateArguments;
-use crate::output;
+use crate::{output, texts};
 
 #[derive(Serialize)]
 struct Simulation {
@@ -28,10 +28,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let what = || file.display().to_string();
-    let text = std::fs::read(file).with_context(what)?;
-    let text = String::from_utf8(text)
-        .map_err(|error| anyhow!("is not UTF-8: {}", error.utf8_error()))
-        .with_context(what)?;
+    let text = texts::read_utf8(file).with_context(what)?;
     let trace = PublicTrace::parse(&text).with_context(what)?;
     let reports = machines
         .iter()
