@@ -6,7 +6,7 @@ mod setup;
 use dtatrans_accel::spatten::{Order, PublicTrace, Request};
 use dtatrans_accel::{AccelError, Machine, ScopeReport};
 use dtatrans_precision::trace::{Generation, Header, Input, KeptTokens};
-use dtatrans_precision::{ModelShape, Plan, Ratio, Tier, compensation};
+use dtatrans_precision::{ModelShape, Plan, Pruning, Ratio, Tier, compensation};
 use setup::{edited, run};
 
 const SMALL: &str = include_str!("data/spatten_gpt2_small.csv");
@@ -330,9 +330,9 @@ fn dropping(model: &ModelShape, kept: &[u16]) -> Header {
     }
 }
 
-/// The tokens of a trace whose plan drops them are the ones that run.
+/// The tokens, heads and values that a trace's plan keeps are the ones that run.
 #[test]
-fn tokens_are_those_of_the_trace_where_the_machine_says_so() {
+fn what_is_pruned_is_the_traces_where_the_machine_says_so() {
     let model = ModelShape {
         layers: 3,
         ..ModelShape::bert_base()
@@ -345,18 +345,23 @@ fn tokens_are_those_of_the_trace_where_the_machine_says_so() {
     };
     let input = setup::input(&header, &[layer(100), layer(50), layer(25)]);
     let text = Machine::builtin_toml("spatten-eighth").unwrap();
-    let settings = [
-        "pruning.tokens=trace",
-        "pruning.head_keep_start=1.0",
-        "pruning.head_keep_average=1.0",
-    ];
-    let settings = settings.map(|setting| setting.parse().unwrap());
-    let machine = Machine::from_toml_with(text, &settings).unwrap();
+    let setting = "pruning.source=trace".parse().unwrap();
+    let machine = Machine::from_toml_with(text, &[setting]).unwrap();
     let report = machine.simulate(&header, &input).unwrap();
     let squares = 100 * 100 + 50 * 50 + 25 * 25;
     assert_eq!(report.attention.macs_executed, 12 * 2 * 64 * squares);
     assert!(report.fed.contains("trace"), "{}", report.fed);
     assert!(machine.own_plan(3).is_none());
+
+    // Half of the heads at the last layer; a tenth of the values at the second.
+    let mut pruned = header.clone();
+    for (layer, heads, values) in [(1, 1.0, 0.1), (2, 0.5, 1.0)] {
+        let pruning = Pruning::from_shares(heads, values).unwrap();
+        pruned.plan.set_pruning_at(layer, pruning).unwrap();
+    }
+    let report = machine.simulate(&pruned, &input).unwrap();
+    let products = 12 * (2 * 100 * 100 + 50 * 55) + 6 * 2 * 25 * 25;
+    assert_eq!(report.attention.macs_executed, 64 * products);
 
     // What comes back, or is still attended to, is not SpAtten's pruning.
     let mut other = header.clone();
@@ -398,7 +403,7 @@ fn a_token_that_comes_alone_meets_what_the_cache_keeps() {
     input.generation = Some(Generation { caches });
     let bytes = |input: &Input| {
         let text = Machine::builtin_toml("spatten-eighth").unwrap();
-        let setting = "pruning.tokens=trace".parse().unwrap();
+        let setting = "pruning.source=trace".parse().unwrap();
         let machine = Machine::from_toml_with(text, &[setting]).unwrap();
         let report = machine.simulate(&header, input).unwrap();
         report.decoding.unwrap().attention.dram_read_bytes

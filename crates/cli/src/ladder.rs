@@ -51,8 +51,7 @@ pub(crate) struct Rung {
     pub(crate) cause: &'static str,
     pub(crate) machine: String,
     pub(crate) plan: String,
-    /// `None` where it is not measured.
-    pub(crate) accuracy: Option<f64>,
+    pub(crate) accuracy: f64,
     pub(crate) attention: Height,
     /// Where the machine runs all products.
     pub(crate) encoder: Option<Height>,
@@ -96,16 +95,25 @@ impl Height {
     }
 }
 
-/// The machines that ladders start from: the baselines at the array's clock and bandwidth.
-const STARTS: [(&str, &str, Option<Variant>); 2] = [
+/// Its multipliers have 12 bits; the model runs at 8, as which they come from DRAM.
+const SPATTEN: &str = "spatten-eighth";
+
+/// The machines that ladders start from, the baselines at the array's clock and
+/// bandwidth: machine, cause, the runs whose accuracy and whose trace count.
+const STARTS: [(&str, &str, Variant, Variant); 2] = [
     // 16 bits lose nothing that can be measured here.
     (
         "eyeriss-1ghz",
         "dense, 16 bits, row-stationary",
-        Some(Variant::Float),
+        Variant::Float,
+        Variant::Eight,
     ),
-    // What its own rules cost in accuracy is not known.
-    ("spatten-eighth", "12 bits, pruned by its own rules", None),
+    (
+        SPATTEN,
+        "12 bits, pruned by its own schedule",
+        Variant::Schedule,
+        Variant::Schedule,
+    ),
 ];
 
 /// How the model runs on a rung.
@@ -113,6 +121,8 @@ const STARTS: [(&str, &str, Option<Variant>); 2] = [
 enum Variant {
     Float,
     Eight,
+    /// What SpAtten prunes by the schedule of its machine file.
+    Schedule,
     /// The plan's 0-bit tokens are left out; all others have 8 bits.
     LeftOut,
     /// The plan's tiers, without compensation.
@@ -208,6 +218,9 @@ impl Variant {
         Ok(Precision::Plan(match self {
             Variant::Float => return Ok(Precision::F32),
             Variant::Eight => Plan::dense_eight(layers),
+            Variant::Schedule => machines::open(SPATTEN, &[])?
+                .own_plan(layers)
+                .context("SpAtten prunes by a schedule of its own")?,
             Variant::LeftOut => {
                 let ratio =
                     |ratio: &Ratio| Ratio::from_shares(ratio.r8() + ratio.r4(), 0.0, ratio.r0());
@@ -253,7 +266,9 @@ struct Ran {
 /// Climbs the ladder. `measure` says what `accuracy` is.
 pub(crate) fn climb(setup: &Setup, measure: &str, accuracy: Accuracy) -> Result<Ladder> {
     let mut ran: Vec<Ran> = Vec::new();
-    let needed = std::iter::once(Variant::Float).chain(RUNGS.map(|(_, variant, _)| variant));
+    let starts = STARTS.into_iter();
+    let starts = starts.flat_map(|(_, _, accuracy, trace)| [accuracy, trace]);
+    let needed = starts.chain(RUNGS.map(|(_, variant, _)| variant));
     let mut seen = Vec::new();
     for variant in needed {
         if !seen.contains(&variant) {
@@ -266,17 +281,17 @@ pub(crate) fn climb(setup: &Setup, measure: &str, accuracy: Accuracy) -> Result<
         found.expect("every variant of a rung was run")
     };
 
-    let mut rows: Vec<(&'static str, Option<&Ran>, RunReport)> = Vec::new();
+    let mut rows: Vec<(&'static str, &Ran, RunReport)> = Vec::new();
     let steps = STARTS.len() + RUNGS.len();
     let bar = console::count_bar("climbing the ladder", steps, "rungs");
-    for (name, cause, variant) in STARTS {
-        let report = simulate(machines::open(name, &[])?, of(Variant::Eight))?;
-        rows.push((cause, variant.map(of), report));
+    for (name, cause, accuracy, trace) in STARTS {
+        let report = simulate(machines::open(name, &[])?, of(trace))?;
+        rows.push((cause, of(accuracy), report));
         bar.inc(1);
     }
     for (cause, variant, array) in RUNGS {
         let ran = of(variant);
-        rows.push((cause, Some(ran), simulate(array.machine(setup)?, ran)?));
+        rows.push((cause, ran, simulate(array.machine(setup)?, ran)?));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -284,11 +299,11 @@ pub(crate) fn climb(setup: &Setup, measure: &str, accuracy: Accuracy) -> Result<
     let starts = &rows[..STARTS.len()];
     let attention: Vec<_> = starts.iter().map(|row| Some(&row.2.attention)).collect();
     let encoder: Vec<_> = starts.iter().map(|row| row.2.encoder.as_ref()).collect();
-    let rung = |(cause, ran, report): &(&'static str, Option<&Ran>, RunReport)| Rung {
+    let rung = |(cause, ran, report): &(&'static str, &Ran, RunReport)| Rung {
         cause,
         machine: report.machine.clone(),
-        plan: ran.map_or_else(|| "its own".to_owned(), |ran| ran.name.clone()),
-        accuracy: ran.map(|ran| ran.accuracy),
+        plan: ran.name.clone(),
+        accuracy: ran.accuracy,
         attention: Height::new(&report.attention, &attention),
         encoder: (report.encoder.as_ref()).map(|scope| Height::new(scope, &encoder)),
     };
@@ -379,10 +394,7 @@ pub(crate) fn print(ladder: &Ladder) -> Result<()> {
             row.push(times(speed));
             row.push(times(energy));
         }
-        row.push(
-            rung.accuracy
-                .map_or_else(|| "not measured".into(), |x| format!("{x:.4}")),
-        );
+        row.push(format!("{:.4}", rung.accuracy));
         table.add_row(row);
     }
     output::print_line(table)

@@ -17,8 +17,8 @@ use dtatrans_model::{AttentionHead, Detail, Encoding, Precision, Tensors};
 use dtatrans_precision::compensation::Change;
 use dtatrans_precision::importance::LayerGain;
 use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
-use dtatrans_precision::trace::OperandRows;
-use dtatrans_precision::{Bits, Plan, Ratio, Tier, importance};
+use dtatrans_precision::trace::{Head, OperandRows};
+use dtatrans_precision::{Bits, Plan, Pruning, Ratio, Tier, importance};
 use reference::{Before, OnGrid, Reference};
 use support::assert_close;
 use support::plans::{
@@ -85,6 +85,7 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
     for ((input, output), traced) in inputs.iter().zip(&outputs).zip(&traces) {
         let mut scores = first_scores(plan, &input.ids);
         let mut gone = vec![false; input.len()];
+        let mut heads = Heads::default();
         let mut read_out = Vec::new();
         for (layer, tiers) in output.tiers.iter().enumerate() {
             let compensation = plan.compensation_at(layer);
@@ -93,6 +94,7 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
                     *gone |= *tier == Tier::Zero;
                 }
             }
+            let left = heads.left(plan, layer);
             let states = rows(&output.hidden_states[layer]);
             let after = reference.run(
                 layer,
@@ -101,6 +103,7 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
                     scores: &scores,
                     tiers,
                     gone: &gone,
+                    heads: &left,
                 },
             );
             read_out.clear();
@@ -128,13 +131,14 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
                 tiers,
             };
             plan.importance.add_layer(&mut scores, &gain);
-            let left = &traced.trace[layer].importance;
+            let left_scores = &traced.trace[layer].importance;
             if same {
                 // A step elsewhere moves few scores, and those by little.
                 let what = format!("importance after layer {layer}");
-                assert_close(&scores, left, 1e-3, &what);
+                assert_close(&scores, left_scores, 1e-3, &what);
                 let operands = &traced.trace[layer].operands;
-                assert_eq!(operands.len(), HEADS);
+                let of_heads: Vec<usize> = operands.iter().map(|of| of.head).collect();
+                assert_eq!(of_heads, left);
                 for (got, want) in operands.iter().zip(&after.heads) {
                     moved_rows.compare(&got.query, &want.query);
                     moved_rows.compare(&got.key, &want.key);
@@ -142,7 +146,8 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
                     moved_rows.compare(&got.probability, &want.probability);
                 }
             }
-            scores.clone_from(left);
+            scores.clone_from(left_scores);
+            heads.add(&traced.trace[layer].heads);
         }
         let mean = |c: usize| -> f32 {
             let sum: f64 = read_out.iter().map(|row| f64::from(row[c])).sum();
@@ -155,6 +160,38 @@ fn distances(plan: &Plan, other: &Plan) -> Distances {
         assert!(moved_rows.share() <= MOVED_CODES, "{moved_rows:?}");
     }
     distances
+}
+
+/// Which heads have left by the magnitudes that the traces of earlier layers have.
+#[derive(Default)]
+struct Heads {
+    sums: [f64; HEADS],
+    gone: Vec<usize>,
+}
+
+impl Heads {
+    /// Those that a plan leaves at a layer: the one of the least sum leaves first, of two
+    /// alike the later.
+    fn left(&mut self, plan: &Plan, layer: usize) -> Vec<usize> {
+        let share = plan.pruning_at(layer).head_share();
+        let kept = ((HEADS as f64 * share).round() as usize).max(1);
+        while HEADS - self.gone.len() > kept {
+            let left = (0..HEADS).rev().filter(|head| !self.gone.contains(head));
+            let least = left.min_by(|&a, &b| self.sums[a].total_cmp(&self.sums[b]));
+            self.gone.push(least.unwrap());
+        }
+        let left = (0..HEADS).filter(|head| !self.gone.contains(head));
+        left.collect()
+    }
+
+    fn add(&mut self, heads: &[Head]) {
+        for (head, record) in heads.iter().enumerate() {
+            let gone = self.gone.contains(&head);
+            assert_eq!(gone, record.magnitude == 0.0, "head {head}");
+            assert!(!gone || record.unsure_queries == 0);
+            self.sums[head] += f64::from(record.magnitude);
+        }
+    }
 }
 
 /// Every head of the tiny model.
@@ -254,6 +291,25 @@ fn every_compensation_multiplies_what_its_codes_stand_for() {
     }
 }
 
+/// Under `drop` it is what SpAtten does.
+#[test]
+fn heads_and_values_that_are_pruned_add_nothing() {
+    for name in ["drop", "fused", "keys-values"] {
+        for shares in [
+            [(1.0, 0.5), (0.75, 0.3), (0.5, 1.0)],
+            [(1.0, 1.0), (0.25, 0.1), (1.0, 0.7)],
+        ] {
+            for mut plan in plans(name) {
+                for (layer, (heads, values)) in shares.into_iter().enumerate() {
+                    let pruning = Pruning::from_shares(heads, values).unwrap();
+                    plan.set_pruning_at(layer, pruning).unwrap();
+                }
+                check(&plan);
+            }
+        }
+    }
+}
+
 /// Layers with a compensation of their own, among them one after which tokens
 /// are gone.
 #[test]
@@ -273,7 +329,7 @@ fn every_layer_does_what_its_own_compensation_says() {
 #[test]
 fn another_plan_is_told_apart() {
     type Edit = fn(&mut Plan);
-    let edits: [(&str, Edit); 7] = [
+    let edits: [(&str, Edit); 8] = [
         ("rotation", |plan| plan.rotation ^= true),
         ("balance", |plan| plan.balance ^= true),
         ("group", |plan| plan.group = 16),
@@ -289,6 +345,10 @@ fn another_plan_is_told_apart() {
                 ProbabilityBits::Fixed(Bits::Eight) => Bits::Four,
                 _ => Bits::Eight,
             });
+        }),
+        ("values", |plan| {
+            let half = Pruning::from_shares(1.0, 0.5).unwrap();
+            (0..LAYERS).for_each(|layer| plan.set_pruning_at(layer, half).unwrap());
         }),
         ("calibration", |plan| *plan = calibrated(plan.clone(), 10)),
     ];

@@ -6,6 +6,7 @@ mod support;
 use dtatrans_kernels::Isa;
 use dtatrans_kernels::vector;
 use dtatrans_model::{AttentionHead, Checkpoint, Detail, Encoding, Engine, ModelError, Precision};
+use dtatrans_precision::Pruning;
 use dtatrans_precision::trace::{Input, Operands};
 use proptest::prelude::*;
 use support::plans::{LAYERS, plans};
@@ -19,8 +20,8 @@ fn heads() -> impl Strategy<Value = Vec<AttentionHead>> {
 }
 
 /// Codes and scales of the probabilities, from the score sums by what lies between
-/// the products.
-fn probabilities(operands: &Operands) -> (Vec<Vec<u8>>, Vec<f32>) {
+/// the products; of each query's the largest are kept, of two alike the earlier.
+fn probabilities(operands: &Operands, pruning: Pruning) -> (Vec<Vec<u8>>, Vec<f32>) {
     let (isa, keys) = (Isa::SCALAR, operands.key.scales.len());
     let widths = operands.probability.widths().into_iter();
     let rows = widths.zip(&operands.score_sums).zip(&operands.query.scales);
@@ -29,6 +30,11 @@ fn probabilities(operands: &Operands) -> (Vec<Vec<u8>>, Vec<f32>) {
         let zeros = vec![0.0; keys];
         vector::dequantize(isa, sums, scale, &operands.key.scales, &zeros, &mut row);
         vector::softmax(isa, &mut row, operands.score_scale);
+        let mut falling: Vec<usize> = (0..keys).collect();
+        falling.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        for &key in &falling[pruning.values(keys)..] {
+            row[key] = 0.0;
+        }
         for (probability, scale) in row.iter_mut().zip(&operands.value.scales) {
             *probability *= scale;
         }
@@ -78,9 +84,11 @@ proptest! {
                 want.sort_unstable();
                 want.dedup();
                 let got: Vec<usize> = layer.operands.iter().map(|one| one.head).collect();
+                // Heads that have left have none, and give nothing.
+                want.retain(|&head| got.contains(&head) || layer.heads[head].magnitude != 0.0);
                 prop_assert_eq!(got, want);
                 for operands in layer.operands.drain(..) {
-                    let (codes, scales) = probabilities(&operands);
+                    let (codes, scales) = probabilities(&operands, plan.pruning_at(index));
                     prop_assert_eq!(&operands.probability.codes, &codes);
                     prop_assert_eq!(&operands.probability.scales, &scales);
                     let magnitude = magnitude(&operands);

@@ -20,7 +20,7 @@ pub enum PlanError {
     /// A share that is no whole thousandth between 0 and 1.
     #[error("{field} = {value}: must be a whole number of thousandths between 0 and 1")]
     Share {
-        /// `r8`, `r4` or `r0`.
+        /// `r8`, `r4`, `r0`, `heads` or `values`.
         field: &'static str,
         /// What stands there.
         value: f64,

@@ -29,6 +29,8 @@
 //! r4 = 0.4
 //! r0 = 0.35
 //! compensation = "carry"        # at this layer; optional
+//! heads = 0.9                   # share of the heads that stay, SpAtten's cascade; optional
+//! values = 0.5                  # share of the values that each query adds up; optional
 //! cache = { r8 = 0.2, r4 = 0.5, r0 = 0.3 }  # at this layer; optional; or a list of
 //!                               # such tables, one per key-value head
 //!
@@ -64,7 +66,7 @@ use crate::assignment::{Rule, assign};
 use crate::cache::CachePlan;
 use crate::compensation::{self, Compensation};
 use crate::importance::{self, Importance};
-use crate::{Bits, Calibration, PlanError, Ratio, Tier};
+use crate::{Bits, Calibration, PlanError, Pruning, Ratio, Tier};
 
 /// Version of the plan format.
 pub const FORMAT: u32 = 1;
@@ -116,6 +118,8 @@ pub struct Plan {
     layers: Vec<Ratio>,
     /// What differs from `compensation` at each layer.
     exceptions: Vec<Option<&'static dyn Compensation>>,
+    /// Which shares of the heads and the values are kept at each layer.
+    pruning: Vec<Pruning>,
 }
 
 /// The rank of a low-rank map unless a plan says otherwise.
@@ -199,6 +203,7 @@ impl Plan {
             importance: &importance::Cumulative,
             prior: true,
             exceptions: vec![None; layers.len()],
+            pruning: vec![Pruning::NONE; layers.len()],
             rotation: true,
             balance: false,
             group: 0,
@@ -251,17 +256,21 @@ impl Plan {
         })
     }
 
-    /// The same with other layers: of each the number of the layer whose ratio and
-    /// exception it has. The first must be 0.
+    /// The same with other layers: of each the number of the layer whose ratio,
+    /// exception and pruning it has. The first must be 0.
     pub(crate) fn with_layers(&self, layers: impl Iterator<Item = usize>) -> Plan {
-        let (layers, exceptions) = layers
-            .map(|layer| (self.layers[layer], self.exceptions[layer]))
-            .unzip();
-        Plan {
-            layers,
-            exceptions,
+        let mut plan = Plan {
+            layers: Vec::new(),
+            exceptions: Vec::new(),
+            pruning: Vec::new(),
             ..self.clone()
+        };
+        for layer in layers {
+            plan.layers.push(self.layers[layer]);
+            plan.exceptions.push(self.exceptions[layer]);
+            plan.pruning.push(self.pruning[layer]);
         }
+        plan
     }
 
     /// The ratio of each layer.
@@ -288,6 +297,43 @@ impl Plan {
     /// If there is no such layer.
     pub fn set_compensation_at(&mut self, layer: usize, compensation: &'static dyn Compensation) {
         self.exceptions[layer] = Some(compensation);
+    }
+
+    /// Which shares of the heads and the values a layer keeps.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn pruning_at(&self, layer: usize) -> Pruning {
+        self.pruning[layer]
+    }
+
+    /// Makes a layer keep these shares of its heads and values.
+    ///
+    /// # Errors
+    /// [`PlanError::Layer`] where the first layer is to lose heads: none has given an
+    /// output yet.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn set_pruning_at(&mut self, layer: usize, pruning: Pruning) -> Result<(), PlanError> {
+        if layer == 0 && pruning.head_share() < 1.0 {
+            return Err(PlanError::Layer {
+                layer,
+                source: Box::new(PlanError::Value {
+                    field: "heads",
+                    value: pruning.head_share().to_string(),
+                    allowed: "1: no head has given an output yet".into(),
+                }),
+            });
+        }
+        self.pruning[layer] = pruning;
+        Ok(())
+    }
+
+    /// The first layer that does not keep all its heads and values.
+    pub fn first_pruned(&self) -> Option<usize> {
+        let prunes = |pruning: &Pruning| *pruning != Pruning::NONE;
+        self.pruning.iter().position(prunes)
     }
 
     /// Whether a layer may have 0-bit tokens whose change a calibration

@@ -89,7 +89,7 @@ impl Ratio {
 }
 
 /// A share as a whole number of thousandths.
-fn thousandths(field: &'static str, share: f64) -> Result<u16, PlanError> {
+pub(crate) fn thousandths(field: &'static str, share: f64) -> Result<u16, PlanError> {
     let scaled = share * 1000.0;
     let rounded = scaled.round();
     if !(0.0..=1000.0).contains(&rounded) || (scaled - rounded).abs() > 1e-6 {

@@ -12,6 +12,8 @@ mod footprint;
 pub mod gemm;
 mod layer;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Widths;
@@ -269,6 +271,20 @@ pub fn rotation_block(width: usize) -> usize {
     1 << width.trailing_zeros().min(7)
 }
 
+/// The shape of a layer without the heads that a plan prunes there. Those that share
+/// keys and values stay or leave together.
+fn of_kept_heads<'a>(shape: &'a ModelShape, plan: &Plan, layer: usize) -> Cow<'a, ModelShape> {
+    let kept = plan.pruning_at(layer).heads(shape.key_value_heads);
+    if kept == shape.key_value_heads {
+        return Cow::Borrowed(shape);
+    }
+    Cow::Owned(ModelShape {
+        heads: shape.heads / shape.key_value_heads * kept,
+        key_value_heads: kept,
+        ..shape.clone()
+    })
+}
+
 impl Workload {
     /// The work of the dense model on `tokens` tokens, all operands at `bits`,
     /// without rotations and quantizers.
@@ -289,6 +305,10 @@ impl Workload {
 
     /// The work of a run under a plan: `tiers[layer][token]` as its trace has
     /// them.
+    ///
+    /// Heads that a plan prunes have no products. Values that it prunes do: which ones
+    /// differs from query to query, so that only a machine which fetches values by query
+    /// is spared them.
     pub fn under_plan(shape: &ModelShape, plan: &Plan, tiers: &[Vec<Tier>]) -> Workload {
         let tokens = tiers.first().map_or(0, Vec::len);
         let mut gone = vec![false; tokens];
@@ -304,8 +324,9 @@ impl Workload {
                         *gone |= !tier.is_computed();
                     }
                 }
+                let shape = of_kept_heads(shape, plan, layer);
                 LayerWork {
-                    products: rows.products(shape, layer, plan.weight_bits, Some(plan)),
+                    products: rows.products(&shape, layer, plan.weight_bits, Some(plan)),
                     ranked_tokens: match layer {
                         0 if !plan.prior() => 0,
                         _ => alive as u64,

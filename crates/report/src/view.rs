@@ -63,8 +63,8 @@ pub struct Rung {
     pub speed: Vec<f64>,
     /// By start: its energy over this one's, DRAM included.
     pub energy_gain: Vec<f64>,
-    /// Higher is better; `None` where it is not measured.
-    pub accuracy: Option<f64>,
+    /// Higher is better.
+    pub accuracy: f64,
 }
 
 /// What a machine's elements did in equal parts of a run.

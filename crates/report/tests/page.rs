@@ -359,7 +359,7 @@ fn no_value_breaks_the_page() {
         }
         for rung in &mut report.ladder.as_mut().unwrap().rungs {
             rung.effective_gops = value;
-            rung.accuracy = Some(value);
+            rung.accuracy = value;
             rung.speed.fill(value);
             rung.energy_gain.fill(value);
         }

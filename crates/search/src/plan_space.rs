@@ -3,7 +3,7 @@
 use dtatrans_precision::{Plan, Ratio, compensation};
 use serde_json::{Map, Value, json};
 
-use crate::variation::{LAYER_COMPENSATION, Variation};
+use crate::variation::{KEPT, LAYER_COMPENSATION, Variation};
 use crate::{Candidate, Gene, GeneKind, Space, SpaceError};
 
 /// The role of the genes that give a layer's share of 8-bit tokens.
@@ -24,7 +24,8 @@ const MIDDLE: f64 = 0.4;
 /// layer has a share of 0-bit and a share of 8-bit tokens, the rest being at 4
 /// bits. Where the two exceed 1 the 8-bit share gives way. A layer's
 /// compensation is the template's, or varied, and of no concern where it has no
-/// 0-bit tokens. All other keys are the template's, or varied.
+/// 0-bit tokens. The shares of heads and values that a layer keeps are the template's,
+/// or varied; the first layer keeps all heads. All other keys are the template's, or varied.
 #[derive(Clone, Debug)]
 pub struct PlanSpace {
     genes: Vec<Gene>,
@@ -38,6 +39,9 @@ pub struct PlanSpace {
     /// Names of the compensations that each layer may have; empty where all have
     /// the template's.
     compensations: Vec<String>,
+    /// The shares of heads, and of values, that a layer may keep, from all on; empty
+    /// where they are the template's.
+    kept: [Vec<f64>; 2],
     /// What the last genes choose.
     variations: Vec<Variation>,
 }
@@ -47,6 +51,8 @@ pub struct PlanSpace {
 struct LayerPlaces {
     shares: Shares,
     compensation: Option<usize>,
+    /// Of the share of heads and of that of values that is kept.
+    kept: [Option<usize>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,18 +85,24 @@ impl PlanSpace {
         if keys.contains(&"compensation") && keys.contains(&LAYER_COMPENSATION) {
             return Err(SpaceError::Both);
         }
-        let (of_layers, of_plan): (Vec<&Variation>, Vec<&Variation>) = variations
-            .iter()
-            .partition(|variation| variation.key == LAYER_COMPENSATION);
-        let compensations = match of_layers.first() {
+        let of_layers = |key: &str| variations.iter().find(|variation| variation.key == key);
+        let compensations = match of_layers(LAYER_COMPENSATION) {
             Some(variation) => variation.compensations(template)?,
             None => Vec::new(),
         };
+        let mut kept = [Vec::new(), Vec::new()];
+        for (key, shares) in KEPT.into_iter().zip(&mut kept) {
+            if let Some(variation) = of_layers(key) {
+                *shares = variation.kept_shares()?;
+            }
+        }
+        let of_plan = variations.iter().filter(|variation| {
+            variation.key != LAYER_COMPENSATION && !KEPT.contains(&variation.key.as_str())
+        });
         let variations = of_plan
-            .into_iter()
             .map(|variation| variation.own_value_first(&file))
             .collect::<Result<Vec<_>, _>>()?;
-        let (genes, places) = genes(template, steps, &compensations, &variations);
+        let (genes, places) = genes(template, steps, &compensations, &kept, &variations);
         let space = PlanSpace {
             genes,
             places,
@@ -98,6 +110,7 @@ impl PlanSpace {
             template_plan: template.clone(),
             steps,
             compensations,
+            kept,
             variations,
         };
         space.check_values()?;
@@ -127,6 +140,22 @@ impl PlanSpace {
 
     /// Each value once, in an otherwise unchanged plan.
     fn check_values(&self) -> Result<(), SpaceError> {
+        for (which, key) in KEPT.into_iter().enumerate() {
+            let place = self.places.iter().find_map(|places| places.kept[which]);
+            for (level, share) in self.kept[which].iter().enumerate() {
+                let mut candidate = self.base();
+                let Some(place) = place else { continue };
+                candidate.0[place] = level as u16;
+                let file = self.file_of(&candidate);
+                if let Err(error) = serde_json::from_value::<Plan>(file) {
+                    return Err(SpaceError::Value {
+                        key: key.into(),
+                        value: share.to_string(),
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        }
         Variation::check_values(&self.variations, |index, level| {
             let mut candidate = Candidate(vec![0; self.genes.len()]);
             candidate.0[self.first_key() + index] = level;
@@ -183,6 +212,16 @@ impl PlanSpace {
                 let level = self.compensations.iter().position(|name| name == own);
                 candidate.0[place] = level.unwrap_or(0) as u16;
             }
+            let own = self.template_plan.pruning_at(layer);
+            let own = [own.head_share(), own.value_share()];
+            for ((place, shares), own) in places.kept.iter().zip(&self.kept).zip(own) {
+                if let Some(place) = *place {
+                    let far = |share: &&f64| (**share - own).abs();
+                    let nearest = shares.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
+                    let level = shares.iter().position(|share| Some(share) == nearest);
+                    candidate.0[place] = level.unwrap_or(0) as u16;
+                }
+            }
         }
         Some(candidate)
     }
@@ -203,6 +242,15 @@ impl PlanSpace {
             };
             if let Some(name) = compensation {
                 table["compensation"] = name;
+            }
+            for (which, key) in KEPT.into_iter().enumerate() {
+                let share = match self.places[layer].kept[which] {
+                    Some(place) => Some(json!(self.kept[which][usize::from(candidate.0[place])])),
+                    None => self.template["layer"][layer].get(key).cloned(),
+                };
+                if let Some(share) = share {
+                    table[key] = share;
+                }
             }
             table
         };
@@ -315,6 +363,7 @@ fn genes(
     template: &Plan,
     steps: u16,
     compensations: &[String],
+    kept: &[Vec<f64>; 2],
     variations: &[Variation],
 ) -> (Vec<Gene>, Vec<LayerPlaces>) {
     let shares: Vec<String> = (0..=steps)
@@ -347,9 +396,20 @@ fn genes(
             genes.push(gene(what, kind, LAYER_COMPENSATION, compensations));
             genes.len() - 1
         });
+        let mut kept_at = [None; 2];
+        for (which, role) in KEPT.into_iter().enumerate() {
+            // No head has given an output before the first layer.
+            let varies = kept[which].len() > 1 && (layer > 0 || role != "heads");
+            if varies {
+                let levels: Vec<String> = kept[which].iter().map(f64::to_string).collect();
+                kept_at[which] = Some(genes.len());
+                genes.push(gene(role, GeneKind::Ordered, role, &levels));
+            }
+        }
         places.push(LayerPlaces {
             shares,
             compensation,
+            kept: kept_at,
         });
     }
     for (index, variation) in variations.iter().enumerate() {
@@ -445,6 +505,54 @@ mod tests {
         assert_eq!(plan.compensation_at(2).name(), "keys-values+predict");
         let plain = PlanSpace::new(&Plan::dense_four(3), 0.1, &[]).unwrap();
         assert!(!plain.may_need_calibration());
+    }
+
+    #[test]
+    fn layers_choose_what_they_keep_of_heads_and_values() {
+        let space = space(0.5, &["heads", "values"]).unwrap();
+        let names: Vec<&str> = space
+            .genes()
+            .iter()
+            .map(|gene| gene.name.as_str())
+            .collect();
+        assert_eq!(names[..2], ["layer 0 bits", "layer 0 values"]);
+        assert_eq!(names[4..6], ["layer 1 heads", "layer 1 values"]);
+        assert!(space.keys(&space.base()).is_empty());
+        let mut candidate = space.base();
+        (candidate.0[4], candidate.0[5], candidate.0[1]) = (2, 5, 1);
+        let plan = space.decode(&candidate);
+        let kept = |layer| {
+            let pruning = plan.pruning_at(layer);
+            (pruning.head_share(), pruning.value_share())
+        };
+        assert_eq!(
+            [kept(0), kept(1), kept(2)],
+            [(1.0, 0.9), (0.8, 0.5), (1.0, 1.0)]
+        );
+
+        // Those of the template stay, and are where the search begins if they vary.
+        let layers = vec![Ratio::ALL_EIGHT, Ratio::ALL_FOUR, Ratio::ALL_FOUR];
+        let mut template = plan.with_ratios(layers).unwrap();
+        template.name.clear();
+        let fixed = PlanSpace::new(&template, 0.5, &[]).unwrap();
+        assert_eq!(fixed.decode(&fixed.anchors()[2]), template);
+        let heads = Variation {
+            key: "heads".into(),
+            values: vec![json!(0.75), json!(0.5)],
+        };
+        let varied = PlanSpace::new(&template, 0.5, &[heads]).unwrap();
+        assert_eq!(varied.genes()[3].levels, ["1", "0.75", "0.5"]);
+        let nearest = varied.decode(&varied.anchors()[2]).pruning_at(1);
+        assert_eq!((nearest.head_share(), nearest.value_share()), (0.75, 0.5));
+
+        for value in [json!(0.0), json!(1.5), json!("most")] {
+            let heads = Variation {
+                key: "heads".into(),
+                values: vec![value],
+            };
+            let error = PlanSpace::new(&Plan::dense_four(2), 0.5, &[heads]).unwrap_err();
+            assert!(error.to_string().contains("heads"), "{error}");
+        }
     }
 
     /// With a prior the first layer mixes tiers as all others do.

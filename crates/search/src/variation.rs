@@ -9,6 +9,12 @@ use crate::{Gene, GeneKind, SpaceError};
 /// they are varied.
 pub(crate) const LAYER_COMPENSATION: &str = "layer_compensation";
 
+/// Keys of each layer's table that say what share of its heads and values stays.
+pub(crate) const KEPT: [&str; 2] = ["heads", "values"];
+
+/// The shares of them that are tried unless the user says which.
+const KEPT_SHARES: [f64; 6] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5];
+
 /// The compensations that a layer may have unless the user says which: what
 /// costs least, what predicts the layer, and what predicts its second half.
 const LAYER_COMPENSATIONS: [&dyn compensation::Compensation; 3] = [
@@ -33,7 +39,8 @@ const FIXED: [&str; 8] = [
     "layer", "format", "name", "prior", "cache", "r8", "r4", "r0",
 ];
 
-/// A key of the plan's file, and the values that a search tries for it.
+/// A key of the plan's file, and the values that a search tries for it; of `heads` and
+/// `values` each layer has its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variation {
     /// The key; `layer_compensation` is the key `compensation` of each layer's
@@ -51,6 +58,7 @@ impl Variation {
     pub fn of_key(key: &str) -> Result<Variation, SpaceError> {
         let values = match key {
             LAYER_COMPENSATION => LAYER_COMPENSATIONS.map(|c| json!(c.name())).to_vec(),
+            "heads" | "values" => KEPT_SHARES.map(|share| json!(share)).to_vec(),
             "compensation" => compensation::ALL.iter().map(|c| json!(c.name())).collect(),
             "importance" => IMPORTANCES.map(|form| json!(form.name())).to_vec(),
             "weight_bits" | "protected_bits" => vec![json!(8), json!(4)],
@@ -61,8 +69,8 @@ impl Variation {
                 return Err(SpaceError::Key {
                     key: key.into(),
                     allowed: "compensation, layer_compensation, importance, weight_bits, \
-                              probability_bits, protected_bits, rotation, balance, group or \
-                              clipping, or another key of the plan with its values"
+                              probability_bits, protected_bits, rotation, balance, group, \
+                              clipping, heads or values, or another key of the plan with its values"
                         .into(),
                 });
             }
@@ -167,6 +175,23 @@ impl Variation {
         }
         (0..template.layers().len()).for_each(|layer| add(template.compensation_at(layer).name()));
         Ok(names)
+    }
+
+    /// Shares of what stays in a layer, from all on.
+    pub(crate) fn kept_shares(&self) -> Result<Vec<f64>, SpaceError> {
+        let mut shares = vec![1.0];
+        for value in self.each_once()? {
+            let share = value.as_f64().ok_or_else(|| SpaceError::Value {
+                key: self.key.clone(),
+                value: value.to_string(),
+                reason: "no share".into(),
+            })?;
+            if share != 1.0 {
+                shares.push(share);
+            }
+        }
+        shares[1..].sort_by(|a, b| b.total_cmp(a));
+        Ok(shares)
     }
 
     /// The values, none of which may be there twice.

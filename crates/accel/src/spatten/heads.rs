@@ -1,25 +1,19 @@
 //! Which heads stay: cascade head pruning.
 
 use dtatrans_precision::trace::{Head, Layer};
+use dtatrans_precision::{HeadCascade, Plan};
 
-/// The heads kept at each layer: `counts` of them, those whose outputs had the
-/// largest magnitude so far, summed over layers; one that is gone stays gone
-/// (HPCA 2021, section III-B). Ties go to the earlier head.
-pub(super) fn kept(layers: &[Layer], counts: &[u64]) -> Vec<Vec<usize>> {
+/// The heads that a plan keeps at each layer, by the magnitudes of their outputs that a
+/// trace has.
+pub(super) fn kept(layers: &[Layer], plan: &Plan) -> Vec<Vec<usize>> {
     let heads = layers.first().map_or(0, |layer| layer.heads.len());
-    let mut importance = vec![0.0_f64; heads];
-    let mut left: Vec<usize> = (0..heads).collect();
-    let mut by_layer = Vec::with_capacity(layers.len());
-    for (layer, &count) in layers.iter().zip(counts) {
-        left.sort_by(|&a, &b| importance[b].total_cmp(&importance[a]).then(a.cmp(&b)));
-        left.truncate(count as usize);
-        left.sort_unstable();
-        for &head in &left {
-            importance[head] += f64::from(layer.heads[head].magnitude);
-        }
-        by_layer.push(left.clone());
-    }
-    by_layer
+    let mut cascade = HeadCascade::new(heads);
+    let keep = |(index, layer): (usize, &Layer)| {
+        let left = cascade.keep(plan.pruning_at(index).heads(heads)).to_vec();
+        cascade.add(layer.heads.iter().map(|head| head.magnitude));
+        left
+    };
+    layers.iter().enumerate().map(keep).collect()
 }
 
 /// The share of a head's queries that ask for the low bits of its keys, of the
@@ -33,6 +27,8 @@ pub(super) fn unsure_share(head: &Head, queries: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use dtatrans_precision::{Pruning, Ratio};
+
     use super::*;
 
     fn layer(magnitudes: &[f32]) -> Layer {
@@ -51,15 +47,19 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_sum_stays_and_what_is_gone_stays_gone() {
+    fn heads_leave_by_the_magnitudes_of_a_trace() {
         let layers = [
             layer(&[0.3, 0.1, 0.2]),
             layer(&[0.1, 0.9, 0.3]),
             layer(&[0.5, 0.5, 0.5]),
         ];
-        let kept = kept(&layers, &[3, 2, 1]);
+        let mut plan = Plan::new(vec![Ratio::ALL_EIGHT; 3]).unwrap();
+        for (layer, share) in [(1, 0.667), (2, 0.333)] {
+            let pruning = Pruning::from_shares(share, 1.0).unwrap();
+            plan.set_pruning_at(layer, pruning).unwrap();
+        }
         // Head 1 leaves with the smallest sum before it could grow.
-        assert_eq!(kept, [vec![0, 1, 2], vec![0, 2], vec![2]]);
+        assert_eq!(kept(&layers, &plan), [vec![0, 1, 2], vec![0, 2], vec![2]]);
     }
 
     #[test]

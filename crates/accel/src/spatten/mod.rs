@@ -3,9 +3,9 @@
 //! al., HPCA 2021).
 //!
 //! It runs the attention only. How many tokens, heads and values stay is said by its
-//! own schedule, or, for the tokens, by the trace of a plan that drops them; which
-//! heads stay and which queries ask for low bits, by what a trace records of the
-//! run.
+//! own schedule, or by the trace of a plan that drops tokens and prunes heads and
+//! values; which heads stay and which queries ask for low bits, by what a trace records
+//! of the run.
 //!
 //! Reading order: `engine` (the modules and their pace), [`TopK`], `quantization`
 //! (bits in DRAM), [`Schedule`] and `heads` (what stays), `layer` (cycles, bytes and
@@ -22,13 +22,15 @@ mod requests;
 mod schedule;
 mod top_k;
 
+use std::borrow::Cow;
+
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::{Plan, Tier};
 use serde::Deserialize;
 
 pub use public_trace::{PublicTrace, Request};
 pub use requests::Order;
-pub use schedule::{Schedule, Tokens};
+pub use schedule::{Schedule, Source};
 pub use top_k::TopK;
 
 use self::assembly::Assembly;
@@ -121,23 +123,23 @@ impl Accelerator for SpAtten {
     }
 
     fn check(&self, header: &Header) -> Result<(), String> {
-        match self.schedule.tokens {
-            Tokens::Schedule => Ok(()),
-            Tokens::Trace => drops(&header.plan),
+        match self.schedule.source {
+            Source::Schedule => Ok(()),
+            Source::Trace => drops(&header.plan),
         }
     }
 
     fn run(&self, header: &Header, input: &Input) -> Run {
-        let heads = self.schedule.heads(header.model.layers, header.model.heads);
-        let scheduled = self.scheduled_tokens(header, input.read());
+        let plan = self.plan(header);
         self.layers(
             header,
             input.read(),
             &Kept {
-                heads: heads::kept(&input.layers, &heads),
-                tokens: &|layer, _| match self.schedule.tokens {
-                    Tokens::Schedule => scheduled[layer],
-                    Tokens::Trace => computed(&input.layers[layer].tiers),
+                plan: &plan,
+                heads: heads::kept(&input.layers, &plan),
+                tokens: &|layer, _| match self.schedule.source {
+                    Source::Schedule => scheduled(&plan, layer, input.read()),
+                    Source::Trace => computed(&input.layers[layer].tiers),
                 },
                 alone: false,
                 // Static where many queries share the keys.
@@ -148,22 +150,25 @@ impl Accelerator for SpAtten {
     }
 
     fn step(&self, header: &Header, kept: &[Vec<Vec<Tier>>]) -> Run {
-        let heads = self.schedule.heads(header.model.layers, header.model.heads);
-        let heads = heads.iter().map(|&heads| (0..heads as usize).collect());
-        self.alone(header, heads.collect(), kept, &|_, _| 0.0)
+        let (plan, all) = (self.plan(header), header.model.heads);
+        let heads = (0..header.model.layers).map(|layer| {
+            let kept = plan.pruning_at(layer).heads(all);
+            (0..kept).collect()
+        });
+        self.alone(header, &plan, heads.collect(), kept, &|_, _| 0.0)
     }
 
     fn step_behind(&self, header: &Header, input: &Input, kept: &[Vec<Vec<Tier>>]) -> Run {
-        let heads = self.schedule.heads(header.model.layers, header.model.heads);
-        let heads = heads::kept(&input.layers, &heads);
-        self.alone(header, heads, kept, &|layer, head| {
+        let plan = self.plan(header);
+        let heads = heads::kept(&input.layers, &plan);
+        self.alone(header, &plan, heads, kept, &|layer, head| {
             let layer = &input.layers[layer];
             heads::unsure_share(&layer.heads[head], computed(&layer.tiers) as usize)
         })
     }
 
     fn own_plan(&self, layers: usize) -> Option<Plan> {
-        let own = self.schedule.tokens == Tokens::Schedule && layers > 0;
+        let own = self.schedule.source == Source::Schedule && layers > 0;
         own.then(|| self.schedule.plan(layers))
     }
 
@@ -177,13 +182,18 @@ fn computed(tiers: &[Tier]) -> u64 {
     tiers.iter().filter(|tier| tier.is_computed()).count() as u64
 }
 
+/// Tokens that a plan which drops the others keeps of so many.
+fn scheduled(plan: &Plan, layer: usize, tokens: usize) -> u64 {
+    plan.layers()[layer].counts(tokens).0 as u64
+}
+
 /// That a plan prunes as SpAtten does: what is not computed has left for good.
 fn drops(plan: &Plan) -> Result<(), String> {
     for (layer, ratio) in plan.layers().iter().enumerate() {
         let compensation = plan.compensation_at(layer).name();
         if ratio.r0() > 0.0 && compensation != "drop" {
             return Err(format!(
-                "pruning.tokens = \"trace\" is for plans whose 0-bit tokens leave for good \
+                "pruning.source = \"trace\" is for plans whose 0-bit tokens leave for good \
                  (compensation \"drop\"): layer {layer} of `{}` has \"{compensation}\"",
                 plan.name
             ));
@@ -194,6 +204,8 @@ fn drops(plan: &Plan) -> Result<(), String> {
 
 /// What is left of a model.
 struct Kept<'a> {
+    /// Whose shares of heads and values count.
+    plan: &'a Plan,
     /// By layer the heads.
     heads: Vec<Vec<usize>>,
     /// Tokens that a head of a layer meets.
@@ -206,32 +218,34 @@ struct Kept<'a> {
 }
 
 impl SpAtten {
-    /// By layer the tokens that the schedule keeps of so many.
-    fn scheduled_tokens(&self, header: &Header, tokens: usize) -> Vec<u64> {
-        let plan = self.schedule.plan(header.model.layers);
-        let kept = plan.layers().iter();
-        kept.map(|ratio| ratio.counts(tokens).0 as u64).collect()
+    /// The plan that says how much is kept.
+    fn plan<'a>(&self, header: &'a Header) -> Cow<'a, Plan> {
+        match self.schedule.source {
+            Source::Schedule => Cow::Owned(self.schedule.plan(header.model.layers)),
+            Source::Trace => Cow::Borrowed(&header.plan),
+        }
     }
 
     /// One new token, that attends to what the cache keeps.
     fn alone(
         &self,
         header: &Header,
+        plan: &Plan,
         heads: Vec<Vec<usize>>,
         kept: &[Vec<Vec<Tier>>],
         unsure: &dyn Fn(usize, usize) -> f64,
     ) -> Run {
         let tokens = tokens_so_far(kept);
-        let scheduled = self.scheduled_tokens(header, tokens);
         self.layers(
             header,
             tokens,
             &Kept {
+                plan,
                 heads,
-                tokens: &|layer, head| match self.schedule.tokens {
-                    Tokens::Schedule => scheduled[layer],
+                tokens: &|layer, head| match self.schedule.source {
+                    Source::Schedule => scheduled(plan, layer, tokens),
                     // Sets of key-value heads decide alone or together.
-                    Tokens::Trace => {
+                    Source::Trace => {
                         let sets = &kept[layer];
                         computed(&sets[head * sets.len() / header.model.heads])
                     }
@@ -255,7 +269,7 @@ impl SpAtten {
                 HeadWork {
                     queries,
                     keys,
-                    values: self.schedule.values(keys),
+                    values: kept.plan.pruning_at(layer).values(keys as usize) as u64,
                     head_dim: model.head_dim as u64,
                     unsure: queries as f64 * (kept.unsure)(layer, head),
                     shares_choice: kept.widths.pairs_heads() && index % 2 == 1,
@@ -276,11 +290,9 @@ impl SpAtten {
             assembly.add(self.attention(layer, &work, true), cycles, actions);
             before = now;
         }
-        let fed = match self.schedule.tokens {
-            Tokens::Schedule => "the input's length under the machine's own pruning schedule",
-            Tokens::Trace => {
-                "the trace's tokens, heads and values under the machine's own schedule"
-            }
+        let fed = match self.schedule.source {
+            Source::Schedule => "the input's length under the machine's own pruning schedule",
+            Source::Trace => "the trace's tokens, and the heads and values of its plan",
         };
         assembly.run(fed)
     }

@@ -1,19 +1,19 @@
 //! SpAtten's pruning schedule.
 
-use dtatrans_precision::{Plan, Ratio, compensation};
+use dtatrans_precision::{Plan, Pruning, Ratio, compensation};
 use serde::Deserialize;
 
 use crate::AccelError;
 use crate::machine::check;
 
-/// Who says which tokens stay.
+/// Who says which tokens, heads and values stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Tokens {
+pub enum Source {
     /// The machine's own schedule.
     #[default]
     Schedule,
-    /// The trace of a plan under which tokens leave for good.
+    /// The trace: its plan, under which tokens leave for good.
     Trace,
 }
 
@@ -26,9 +26,9 @@ pub enum Tokens {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// Whether the token shares below count, or those of the trace.
+    /// Whether the shares below count, or those of the trace's plan.
     #[serde(default)]
-    pub tokens: Tokens,
+    pub source: Source,
     /// Share of the layers, from the first, that keep all tokens.
     pub token_free_layers: f64,
     /// Share of the tokens kept at the first layer that prunes.
@@ -75,40 +75,30 @@ impl Schedule {
         )
     }
 
-    /// How many of `heads` heads are kept at each layer: the nearest number, at
-    /// least one.
-    pub fn heads(&self, layers: usize, heads: usize) -> Vec<u64> {
-        shares(
-            layers,
-            self.head_free_layers,
-            self.head_keep_start,
-            self.head_keep_average,
-        )
-        .into_iter()
-        .map(|share| ((heads * usize::from(share) + 500) / 1000).max(1) as u64)
-        .collect()
-    }
-
-    /// How many values each query keeps of `keys`.
-    pub fn values(&self, keys: u64) -> u64 {
-        (keys as f64 * self.value_keep).ceil() as u64
-    }
-
-    /// The token schedule as a plan: what is kept at 8 bits, what is pruned
-    /// dropped for good.
+    /// The schedule as a plan: what is kept at 8 bits, what is pruned dropped for good.
     ///
     /// # Panics
     /// If `layers` is 0.
     pub fn plan(&self, layers: usize) -> Plan {
-        let ratios = self
-            .token_thousandths(layers)
-            .into_iter()
-            .map(|kept| Ratio::from_thousandths(kept, 0).expect("a share is at most 1"))
-            .collect();
-        let mut plan = Plan::new(ratios).expect("the first layer keeps all tokens");
-        plan.name = "SpAtten's token schedule".into();
+        let kept = self.token_thousandths(layers).into_iter();
+        let ratio = |kept| Ratio::from_thousandths(kept, 0).expect("a share is at most 1");
+        let mut plan = Plan::new(kept.map(ratio).collect()).expect("the first layer keeps all");
+        plan.name = "SpAtten's schedule".into();
         plan.compensation = &compensation::Drop;
         plan.rotation = false;
+        let heads = shares(
+            layers,
+            self.head_free_layers,
+            self.head_keep_start,
+            self.head_keep_average,
+        );
+        let values = (self.value_keep * 1000.0).round().max(1.0) / 1000.0;
+        for (layer, heads) in heads.into_iter().enumerate() {
+            let heads = f64::from(heads.max(1)) / 1000.0;
+            let pruning = Pruning::from_shares(heads, values).expect("shares above 0");
+            let kept = plan.set_pruning_at(layer, pruning);
+            kept.expect("the first layer keeps all heads");
+        }
         plan
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dtatrans_accel::machine::Setting;
 
 use super::{ModelArguments, TaskArgument, TaskFiles};
 
@@ -71,6 +72,10 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "NAME|FILE", default_value = "vssa-512")]
     pub(crate) machine: String,
 
+    /// A change to the machine's file, such as `pruning.source=trace`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Setting>,
+
     /// Plans to evaluate
     #[arg(long, short = 'n', value_name = "N", default_value_t = 150,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -87,7 +92,8 @@ pub(crate) struct SearchArguments {
     pub(crate) base: Option<PathBuf>,
 
     /// Also choose these keys of the plan: KEY,KEY tries the values worth trying, KEY=VALUE,VALUE
-    /// those given; layer-compensation is each layer's own; may be given several times
+    /// those given; layer-compensation, heads and values (shares that stay, as SpAtten prunes them)
+    /// are each layer's own; may be given several times
     #[arg(long, value_name = "KEYS")]
     pub(crate) vary: Vec<String>,
 

@@ -98,6 +98,8 @@ pub struct Before<'a> {
     pub tiers: &'a [Tier],
     /// Tokens that have left for good, at this layer too.
     pub gone: &'a [bool],
+    /// Heads that have not left.
+    pub heads: &'a [usize],
 }
 
 /// What a layer makes of it.
@@ -197,6 +199,7 @@ impl Reference {
             scores,
             tiers,
             gone,
+            heads: left,
         } = *before;
         let layer = &self.layers[index];
         let compensation = self.plan.compensation_at(index);
@@ -242,7 +245,8 @@ impl Reference {
         };
         let q = project(&queries, &layer.query);
         let (k, v) = (project(&keys, &layer.key), project(&keys, &layer.value));
-        let (context, received, heads) = self.attention(&q, &k, &v, &queries, &keys);
+        let kept = self.plan.pruning_at(index).value_share();
+        let (context, received, heads) = self.attention(&q, &k, &v, &queries, &keys, left, kept);
         let attention: Vec<(Who, Row)> = queries
             .iter()
             .zip(&context)
@@ -304,7 +308,7 @@ impl Reference {
             states: after,
             received: received[..keys.len()].to_vec(),
             keys,
-            summed: HEADS * queries.len(),
+            summed: left.len() * queries.len(),
             heads,
         }
     }
@@ -327,7 +331,9 @@ impl Reference {
     }
 
     /// The heads' outputs side by side, one row per query, what each key received,
-    /// and what each head multiplies.
+    /// and what each head multiplies. Of the heads only those that are `left` do, and each
+    /// query adds up the share `kept` of the values, those of its largest probabilities.
+    #[expect(clippy::too_many_arguments)]
     fn attention(
         &self,
         q: &[Row],
@@ -335,11 +341,13 @@ impl Reference {
         v: &[Row],
         queries: &[(Who, Bits)],
         keys: &[(Who, Bits)],
+        left: &[usize],
+        kept: f64,
     ) -> (Vec<Row>, Row, Vec<HeadOperands>) {
         let mut context = vec![vec![0.0; D]; q.len()];
         let mut heads = Vec::new();
         let mut received_by_all = vec![0.0; k.len()];
-        for head in 0..HEADS {
+        for &head in left {
             let channels = head * DIM..(head + 1) * DIM;
             let on_grid = |rows: &[Row], bits: &[(Who, Bits)]| -> Vec<OnGrid> {
                 let rows = rows.iter().zip(bits);
@@ -354,7 +362,11 @@ impl Reference {
                 let probabilities = softmax(k.iter().map(score).collect());
                 // A value's step goes into its probability before that is rounded.
                 let products = probabilities.iter().zip(&v);
-                let products: Row = products.map(|(p, v)| (p * v.step) as f32).collect();
+                let mut products: Row = products.map(|(p, v)| (p * v.step) as f32).collect();
+                let mut falling: Vec<usize> = (0..k.len()).collect();
+                falling.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+                let most = (k.len() as f64 * kept - 1e-9).ceil() as usize;
+                falling[most..].iter().for_each(|&key| products[key] = 0.0);
                 let bits = self.plan.probability_bits.of(queries[i].1);
                 let rounded = round_unsigned(&products, bits.unsigned_limit() as f32);
                 for (c, out) in context[i][channels.clone()].iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use dtatrans_precision::calibration::{ChangeMap, LayerMaps};
 use dtatrans_precision::compensation::{self, Change, Compensation};
 use dtatrans_precision::importance;
 use dtatrans_precision::plan::{ProbabilityBits, ProtectedBits};
-use dtatrans_precision::{Bits, Calibration, Plan, Ratio};
+use dtatrans_precision::{Bits, Calibration, Plan, Pruning, Ratio};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -200,8 +200,9 @@ pub fn choices() -> impl Strategy<Value = Choices> {
 pub fn plans() -> impl Strategy<Value = Plan> {
     let exceptions = prop::array::uniform3(prop::option::weighted(0.3, compensations()));
     let seed = any::<u64>();
-    (all_ratios(), choices(), compensations(), exceptions, seed).prop_map(
-        |((ratios, prior), choices, name, exceptions, seed)| {
+    let compensations = (compensations(), exceptions);
+    (all_ratios(), choices(), compensations, prunings(), seed).prop_map(
+        |((ratios, prior), choices, (name, exceptions), prunings, seed)| {
             let mut plan = of_ratios(ratios, prior);
             choices.apply(&mut plan);
             plan.compensation = compensation::find(name).unwrap();
@@ -210,9 +211,25 @@ pub fn plans() -> impl Strategy<Value = Plan> {
                     plan.set_compensation_at(layer, compensation::find(name).unwrap());
                 }
             }
+            for (layer, pruning) in prunings.into_iter().enumerate() {
+                plan.set_pruning_at(layer, pruning).unwrap();
+            }
             calibrated(plan, seed)
         },
     )
+}
+
+/// What the layers keep of heads and values: all, or some.
+fn prunings() -> impl Strategy<Value = Vec<Pruning>> {
+    let share = || (1u16..=1000).prop_map(|thousandths| f64::from(thousandths) / 1000.0);
+    let some = prop::collection::vec((share(), share()), LAYERS).prop_map(|shares| {
+        let pruning = |(layer, (heads, values))| {
+            let heads = if layer == 0 { 1.0 } else { heads };
+            Pruning::from_shares(heads, values).unwrap()
+        };
+        shares.into_iter().enumerate().map(pruning).collect()
+    });
+    prop_oneof![2 => Just(vec![Pruning::NONE; LAYERS]), 1 => some]
 }
 
 /// The compensation of that name.

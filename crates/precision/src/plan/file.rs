@@ -8,7 +8,7 @@ use super::cache_file::{self, CacheFile, SharesFile};
 use super::{DEFAULT_RANK, FORMAT, Plan, ProbabilityBits, ProtectedBits, WIDEST};
 use crate::compensation;
 use crate::importance::{self, Importance};
-use crate::{Bits, PlanError, Ratio};
+use crate::{Bits, PlanError, Pruning, Ratio};
 
 /// A plan as it stands in its file.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,10 @@ pub(super) struct LayerFile {
     r0: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compensation: Option<String>,
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    heads: f64,
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    values: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<SharesFile>,
 }
@@ -64,6 +68,14 @@ enum ProbabilityField {
 
 fn one() -> usize {
     1
+}
+
+fn whole() -> f64 {
+    1.0
+}
+
+fn is_whole(share: &f64) -> bool {
+    *share == whole()
 }
 
 fn default_rank() -> usize {
@@ -126,6 +138,8 @@ impl From<&Plan> for File {
                     r4: ratio.r4(),
                     r0: ratio.r0(),
                     compensation: exception.map(|compensation| compensation.name().into()),
+                    heads: plan.pruning[index].head_share(),
+                    values: plan.pruning[index].value_share(),
                 })
                 .collect(),
         }
@@ -191,10 +205,18 @@ impl TryFrom<File> for Plan {
             },
             Some(cache) => Some(Arc::new(cache.read(&file.layer)?)),
         };
-        let plan = match file.prior {
+        let mut plan = match file.prior {
             true => Plan::with_prior(layers)?,
             false => Plan::new(layers)?,
         };
+        for (layer, shares) in file.layer.iter().enumerate() {
+            let pruning = Pruning::from_shares(shares.heads, shares.values);
+            let pruning = pruning.map_err(|source| PlanError::Layer {
+                layer,
+                source: Box::new(source),
+            })?;
+            plan.set_pruning_at(layer, pruning)?;
+        }
         Ok(Plan {
             name: file.name,
             compensation: compensation::find(&file.compensation)?,

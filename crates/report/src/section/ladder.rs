@@ -64,7 +64,7 @@ fn table(ladder: &Ladder) -> Markup {
                             td { (times(rung.speed.get(start))) }
                             td { (times(rung.energy_gain.get(start))) }
                         }
-                        td { (rung.accuracy.map_or_else(|| number::NONE.into(), |x| number::fixed(x, 4))) }
+                        td { (number::fixed(rung.accuracy, 4)) }
                     }
                 }
             }

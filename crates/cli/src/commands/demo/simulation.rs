@@ -148,8 +148,8 @@ fn notes(reports: &[RunReport]) -> Vec<String> {
          Speed-ups are ratios of time, energy gains ratios of energy with DRAM. Effective GOP/s \
          counts two operations for each product of the dense model."
             .to_owned(),
-        "SpAtten prunes by its published schedule, whose cost in accuracy on these texts is not \
-         measured here; Eyeriss and the plain array run the dense model."
+        "SpAtten prunes by the schedule of its machine file, whose cost in accuracy the ladder \
+         has; Eyeriss and the plain array run the dense model."
             .to_owned(),
     ];
     if let (Some(large), Some(eyeriss)) = (find(LARGE), find(EYERISS)) {

@@ -26,12 +26,8 @@ pub(super) struct Runs<'a> {
     pub(super) cascade: Option<&'a Traced>,
 }
 
-/// SpAtten prunes what the trace says; heads, whose cost in accuracy is not measured, stay.
-const OF_THE_TRACE: [&str; 3] = [
-    "pruning.tokens=trace",
-    "pruning.head_keep_start=1.0",
-    "pruning.head_keep_average=1.0",
-];
+/// SpAtten prunes what the trace says.
+const OF_THE_TRACE: [&str; 1] = ["pruning.source=trace"];
 
 /// A figure of the paper's, and ours.
 #[derive(Clone, Debug, Serialize)]

@@ -171,7 +171,7 @@ fn print(headline: &Headline) -> Result<()> {
     goals::print(&headline.goals, &headline.sensitivity)?;
     if let Some(cosine) = headline.spatten_mean_cosine {
         output::print_line(format!(
-            "At equal loss SpAtten prunes tokens only, at 8 bits: mean cosine to f32 {cosine:.4} at {GOAL_TOKENS} tokens"
+            "At equal loss, by its plan at 8 bits, SpAtten has a mean cosine to f32 of {cosine:.4} at {GOAL_TOKENS} tokens"
         ))?;
     }
     lengths::print(&headline.rows)?;

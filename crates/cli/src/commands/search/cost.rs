@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use dtatrans_accel::machine::Setting;
 use dtatrans_accel::{Machine, RunReport, ScopeReport};
 use dtatrans_kernels::Isa;
 use dtatrans_model::{Checkpoint, Detail, Encoding, Engine, Output, Precision};
@@ -41,14 +42,14 @@ pub(super) struct Priced {
 }
 
 impl<'a> Price<'a> {
-    /// Prices by this cost; `machine` is a name or a file.
+    /// Prices by this cost; `machine` is a name or a file, and changes to it.
     pub(super) fn new(
         checkpoint: &'a Checkpoint,
         isa: Isa,
         inputs: &'a [Encoding],
         what: CostArgument,
         scope: ScopeArgument,
-        machine: &str,
+        (machine, settings): (&str, &[Setting]),
     ) -> Result<Price<'a>> {
         let simulated = matches!(what, CostArgument::Cycles | CostArgument::Energy);
         let mut price = Price {
@@ -58,7 +59,7 @@ impl<'a> Price<'a> {
             what,
             scope,
             machine: match simulated {
-                true => Some(machines::open(machine, &[])?),
+                true => Some(machines::open(machine, settings)?),
                 false => None,
             },
             dense: 1.0,

@@ -277,7 +277,7 @@ impl Study<'_, '_> {
             self.sample.inputs(),
             self.cost,
             self.scope,
-            &self.arguments.machine,
+            (&self.arguments.machine, &self.arguments.set),
         )
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use dtatrans_accel::Machine;
+use dtatrans_accel::machine::Setting;
 use dtatrans_assets::sha256_hex;
 use dtatrans_model::Checkpoint;
 use dtatrans_precision::Plan;
@@ -113,12 +114,16 @@ pub(super) fn fingerprint(
     set("scope", json!(name_of(scope)));
     if matches!(cost, CostArgument::Cycles | CostArgument::Energy) {
         let machine = &arguments.machine;
-        machines::open(machine, &[])?;
+        machines::open(machine, &arguments.set)?;
         let value = match Machine::builtin_toml(machine) {
             Some(text) => json!({"bytes": text.len(), "sha256": sha256_hex(text.as_bytes())}),
             None => hash_of(Path::new(machine))?,
         };
         set("machine", value);
+        if !arguments.set.is_empty() {
+            let changes: Vec<String> = arguments.set.iter().map(Setting::to_string).collect();
+            set("machine changes", json!(changes));
+        }
     }
     set("base", serde_json::to_value(space.template())?);
     Ok(settings)

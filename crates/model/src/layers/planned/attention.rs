@@ -5,7 +5,7 @@ use std::ops::Range;
 use dtatrans_kernels::Lhs;
 use dtatrans_kernels::vector::{self, ZERO_POINT};
 use dtatrans_precision::workload::rotation_block;
-use dtatrans_precision::{Bits, trace};
+use dtatrans_precision::{Bits, Pruning, trace};
 use rayon::prelude::*;
 
 use super::PlannedLayers;
@@ -50,6 +50,7 @@ struct Operands<'a> {
     /// age.
     decays: Option<&'a [f32]>,
     score_scale: f32,
+    pruning: Pruning,
     /// The query heads whose operands a trace holds.
     recorded: &'a [usize],
     places: Places<'a>,
@@ -76,6 +77,10 @@ impl PlannedLayers {
         let (dim, shared) = (structure.head_dim, structure.key_value_heads);
         let (wide, narrow) = (structure.query_width(), structure.key_width());
         let (query_starts, key_starts) = (queries.starts(), keys.starts());
+        let pruning = self.plan.pruning_at(index_of_layer);
+        for sequence in sequences.iter_mut() {
+            sequence.heads.keep(pruning.heads(shared));
+        }
         let mut seen = Vec::with_capacity(queries.len());
         for (index, sequence) in sequences.iter().enumerate() {
             let rows = query_starts[index]..query_starts[index + 1];
@@ -117,6 +122,10 @@ impl PlannedLayers {
             .iter()
             .map(|sequence| sequence.record.reading.as_ref().map(|r| r.decays.clone()))
             .collect();
+        let left: Vec<Vec<usize>> = sequences
+            .iter()
+            .map(|sequence| sequence.heads.left().to_vec())
+            .collect();
         let tokens: Vec<Range<usize>> = sequences
             .iter()
             .map(|sequence| sequence.start..sequence.start + sequence.scores.len())
@@ -127,6 +136,9 @@ impl PlannedLayers {
                 let (sequence, head) = (job / shared, job % shared);
                 let rows = query_starts[sequence]..query_starts[sequence + 1];
                 let columns = key_starts[sequence]..key_starts[sequence + 1];
+                if !left[sequence].contains(&head) {
+                    return self.pruned(rows.len(), columns.len());
+                }
                 let operands = Operands {
                     query: &query[rows.start * wide..rows.end * wide],
                     key_value: &key_value[columns.start * 2 * narrow..columns.end * 2 * narrow],
@@ -136,6 +148,7 @@ impl PlannedLayers {
                     ages: &ages[rows.clone()],
                     decays: decays[sequence].as_deref(),
                     score_scale: structure.score_scale(index_of_layer),
+                    pruning,
                     recorded: &recorded,
                     places: Places {
                         tokens: tokens[sequence].clone(),
@@ -170,10 +183,19 @@ impl PlannedLayers {
                 }
             }
             let seen = &seen[rows];
+            if self.plan.first_pruned().is_some() {
+                let magnitude =
+                    |group: &[HeadOutput]| group.iter().map(HeadOutput::magnitude).sum();
+                let group = structure.group();
+                sequence
+                    .heads
+                    .add(outputs.chunks_exact(group).map(magnitude));
+            }
+            let summed_heads = structure.group() * left[index].len();
             let summed: Vec<usize> = (0..columns.len())
                 .map(|key| {
                     let blind = seen.partition_point(|&seen| seen <= key);
-                    structure.heads * (seen.len() - blind)
+                    summed_heads * (seen.len() - blind)
                 })
                 .collect();
             if let Some(reading) = &mut sequence.record.reading {
@@ -231,6 +253,21 @@ impl PlannedLayers {
         }
     }
 
+    /// What the query heads of one sequence give whose key and value head the plan has
+    /// pruned: nothing.
+    fn pruned(&self, queries: usize, keys: usize) -> SharedOutput {
+        let nothing = || HeadOutput {
+            context: vec![0.0; queries * self.structure.head_dim],
+            received: vec![0.0; keys],
+            unsure_queries: 0,
+            operands: None,
+        };
+        SharedOutput {
+            heads: (0..self.structure.group()).map(|_| nothing()).collect(),
+            kept: None,
+        }
+    }
+
     /// The query heads of one sequence that share the key and value head
     /// `shared`.
     fn attend(&self, operands: &Operands, shared: usize) -> SharedOutput {
@@ -243,6 +280,7 @@ impl PlannedLayers {
             ages,
             decays,
             score_scale,
+            pruning,
             ..
         } = *operands;
         let structure = &self.structure;
@@ -291,6 +329,7 @@ impl PlannedLayers {
         let mut decayed = vec![vec![0.0; n]; decays.map_or(0, <[f32]>::len)];
         let zeros = vec![0.0; n];
         let mut row = vec![0.0; n];
+        let mut order: Vec<usize> = Vec::new();
         let block = if structure.causal { BLOCK } else { m.max(1) };
         // Used again and again: fresh memory costs as much as the products.
         let mut sums = vec![0; block.min(m) * n];
@@ -333,11 +372,15 @@ impl PlannedLayers {
                         let weight = decay.powi(ages[i] as i32);
                         vector::add_scaled(isa, decayed, weight, row);
                     }
+                    let passed_over = pruned_values(row, pruning, &mut order);
                     // The values' scales go into the probabilities, so that the
                     // sum over tokens of different scales is one of plain
                     // integers.
                     let largest = vector::receive(isa, row, &mut output.received, &value_scales);
                     output.unsure_queries += u32::from(largest < trace::UNSURE_BELOW);
+                    for &key in passed_over {
+                        row[key] = 0.0;
+                    }
                     let limit = self
                         .plan
                         .probability_bits
@@ -400,13 +443,39 @@ impl PlannedLayers {
 }
 
 impl HeadOutput {
-    fn trace(&self) -> trace::Head {
+    /// The mean magnitude of the output over queries and channels.
+    fn magnitude(&self) -> f32 {
         let sum: f32 = self.context.iter().map(|value| value.abs()).sum();
+        sum / self.context.len() as f32
+    }
+
+    fn trace(&self) -> trace::Head {
         trace::Head {
-            magnitude: sum / self.context.len() as f32,
+            magnitude: self.magnitude(),
             unsure_queries: self.unsure_queries,
         }
     }
+}
+
+/// The keys whose values a query passes over: those of the least probability, the later
+/// of two alike. `order` is room for them.
+fn pruned_values<'a>(
+    probabilities: &[f32],
+    pruning: Pruning,
+    order: &'a mut Vec<usize>,
+) -> &'a [usize] {
+    let kept = pruning.values(probabilities.len());
+    if kept >= probabilities.len() {
+        return &[];
+    }
+    order.clear();
+    order.extend(0..probabilities.len());
+    order.select_nth_unstable_by(kept, |&a, &b| {
+        probabilities[b]
+            .total_cmp(&probabilities[a])
+            .then(a.cmp(&b))
+    });
+    &order[kept..]
 }
 
 /// Multiplies what each key received by the norm of its value, relative to the

@@ -126,6 +126,7 @@ impl PlannedLayers {
         plan.check_depth(structure.layers)?;
         if structure.causal {
             refuse_averages(plan)?;
+            refuse_pruning(plan)?;
         }
         let quantizers = Quantizers::new(plan, isa);
         let mut before = source.entry_norm()?;
@@ -487,6 +488,26 @@ fn refuse_averages(plan: &Plan) -> Result<(), PlanError> {
                 .into(),
         }),
     }
+}
+
+/// A text that is read at once would lose heads and values that its cache then has.
+fn refuse_pruning(plan: &Plan) -> Result<(), PlanError> {
+    let Some(layer) = plan.first_pruned() else {
+        return Ok(());
+    };
+    let pruning = plan.pruning_at(layer);
+    let (field, share) = match pruning.head_share() < 1.0 {
+        true => ("heads", pruning.head_share()),
+        false => ("values", pruning.value_share()),
+    };
+    Err(PlanError::Layer {
+        layer,
+        source: Box::new(PlanError::Value {
+            field,
+            value: share.to_string(),
+            allowed: "1 for a decoder: encoders alone prune heads and values".into(),
+        }),
+    })
 }
 
 impl PlannedLayer {

@@ -4,7 +4,7 @@
 use dtatrans_precision::assignment::{Rule, assign};
 use dtatrans_precision::compensation::Compensation;
 use dtatrans_precision::importance::LayerGain;
-use dtatrans_precision::{Bits, Plan, Tier};
+use dtatrans_precision::{Bits, HeadCascade, Plan, Tier};
 
 use super::prepare::Codes;
 use super::{Record, Structure};
@@ -20,6 +20,8 @@ pub(super) struct Sequence<'a> {
     protected: &'a [bool],
     pub(super) scores: Vec<f32>,
     gone: Vec<bool>,
+    /// The heads that share keys and values, and have not left.
+    pub(super) heads: HeadCascade,
     /// Where positions turn queries and keys: one row per token.
     pub(super) turns: Option<Turns>,
     pub(super) record: Record,
@@ -53,6 +55,7 @@ impl<'a> Sequence<'a> {
             protected: &input.protected,
             scores,
             gone: vec![false; input.len()],
+            heads: HeadCascade::new(structure.key_value_heads),
             record: Record {
                 tiers: Vec::new(),
                 read_out: vec![true; input.len()],
