@@ -79,8 +79,9 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Reads the header of a file, or of standard input if it is called `-`.
-    pub(crate) fn open(file: &Path, shape: Option<&ModelShape>) -> Result<Trace> {
+    /// Reads the header of a file, or of standard input if it is called `-`; `shapes` are
+    /// those to map it to, the one of its own kind if there are several.
+    pub(crate) fn open(file: &Path, shapes: &[ModelShape]) -> Result<Trace> {
         let name = file.display().to_string();
         let what = || name.clone();
         let (from, length): (Box<dyn BufRead>, u64) = if file.as_os_str() == "-" {
@@ -94,6 +95,17 @@ impl Trace {
         let from: Box<dyn BufRead> = Box::new(BufReader::new(bar.wrap_read(from)));
         let reader = Reader::new(from).with_context(what)?;
         let own = reader.header();
+        let shape = match shapes {
+            [] => None,
+            [one] => Some(one),
+            several => {
+                let causal = own.model.causal;
+                let found = several.iter().find(|shape| shape.causal == causal);
+                let kind = if causal { "decoder" } else { "encoder" };
+                let none = || format!("{name}: --shape: none of those given is a {kind}'s");
+                Some(found.with_context(none)?)
+            }
+        };
         let (header, remark) = match shape {
             None => (own.clone(), None),
             Some(shape) => {

@@ -43,9 +43,10 @@ pub(crate) struct CompareArguments {
 #[derive(Args, Debug)]
 pub(crate) struct ShapeArguments {
     /// Run the trace on this model's shape instead, bert-base or gpt2-small: each of its layers
-    /// has the tiers of the layer at the same relative depth
+    /// has the tiers of the layer at the same relative depth. Given both, an encoder's trace takes
+    /// the first and a decoder's the second
     #[arg(long, value_name = "NAME", value_parser = named_shape)]
-    pub(crate) shape: Option<ModelShape>,
+    pub(crate) shape: Vec<ModelShape>,
 }
 
 /// A shape by its name.

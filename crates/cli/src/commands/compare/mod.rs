@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &CompareArguments, json: bool) -> Result<()> {
     let mut traces: Vec<ComparedTrace> = Vec::new();
     let mut reports = Vec::new();
     for file in &arguments.traces {
-        let mut trace = Trace::open(file, arguments.shape.shape.as_ref())?;
+        let mut trace = Trace::open(file, &arguments.shape.shape)?;
         if traces.iter().any(|known| known.name == trace.name()) {
             bail!("{}: is given twice", trace.name());
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use dtatrans_accel::{Machine, RunReport};
 use dtatrans_kernels::Isa;
 use dtatrans_model::decoder::{Sampling, Settings};
@@ -12,6 +12,7 @@ use dtatrans_model::{
 use dtatrans_precision::trace::{Header, Input};
 use dtatrans_precision::workload::{ElementCycles, Footprint, Saved, Workload};
 use dtatrans_precision::{Bits, ModelShape, Plan};
+use dtatrans_tasks::language::Beginnings;
 use serde::Serialize;
 
 use super::{NEW_TOKENS, passages};
@@ -50,6 +51,9 @@ pub(super) struct Row {
     pub(super) inputs: usize,
     /// Mean cosine of the outputs under the plan to those at f32, of encoders.
     pub(super) mean_cosine: Option<f64>,
+    /// How much higher the perplexity of the real tokens behind each prompt, as many as are
+    /// generated, is than at f32, in per cent; of decoders.
+    pub(super) perplexity_rise_percent: Option<f64>,
     /// Of what is read at once.
     pub(super) saved: Saved,
     pub(super) footprint: Footprint,
@@ -62,6 +66,13 @@ pub(super) struct Row {
 }
 
 impl Row {
+    fn name(&self) -> String {
+        match self.new_tokens {
+            0 => format!("{}, {}", self.shape, self.tokens),
+            new => format!("{}, {} + {new}", self.shape, self.tokens),
+        }
+    }
+
     pub(super) fn of(&self, machine: &str) -> Option<&RunReport> {
         self.reports.get(machine)
     }
@@ -104,27 +115,31 @@ pub(super) fn encoder_row(
     )?;
     let mean_cosine = mean_cosine(&planned, &float);
     let traced = Traced::of(checkpoint, plan, texts, &planned).on_shape(shape);
-    let row = row(&traced, Some(mean_cosine))?;
+    let row = Row {
+        mean_cosine: Some(mean_cosine),
+        ..row(&traced)?
+    };
     Ok((row, traced))
 }
 
-/// Prompts of a decoder: so many tokens are read at once, and one more begins what is
-/// generated.
-pub(super) fn prompts(
+/// Texts of a decoder: so many tokens are read at once, and as many as are generated
+/// stand behind them.
+pub(super) fn decoder_texts(
     checkpoint: &DecoderCheckpoint,
     pieces: &[String],
     tokens: usize,
     count: usize,
 ) -> Result<Vec<Vec<u32>>> {
-    let encode = |text: &str| decoders::encode_first(checkpoint, text, tokens + 1);
-    passages::of_length(pieces, tokens + 1, count, encode, Vec::len)
+    let length = tokens + NEW_TOKENS;
+    let encode = |text: &str| decoders::encode_first(checkpoint, text, length);
+    passages::of_length(pieces, length, count, encode, Vec::len)
 }
 
 pub(super) fn decoder_row(
     checkpoint: &DecoderCheckpoint,
     isa: Isa,
     plan: &Plan,
-    prompts: &[Vec<u32>],
+    texts: &[Vec<u32>],
     shape: &ModelShape,
 ) -> Result<Row> {
     let decoder = Decoder::new(checkpoint, &Precision::Plan(plan.clone()), isa)?;
@@ -141,10 +156,12 @@ pub(super) fn decoder_row(
         // All texts get as many.
         ends: Default::default(),
     };
-    let bar = console::count_bar("generating", prompts.len() * NEW_TOKENS, "tokens");
-    let inputs = prompts
-        .iter()
-        .map(|ids| trace::of_prompt(checkpoint, &decoder, ids, &settings, &bar));
+    let bar = console::count_bar("generating", texts.len() * NEW_TOKENS, "tokens");
+    // The first token behind what is read begins what is generated.
+    let inputs = texts.iter().map(|ids| {
+        let prompt = &ids[..=ids.len() - NEW_TOKENS];
+        trace::of_prompt(checkpoint, &decoder, prompt, &settings, &bar)
+    });
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     bar.finish_and_clear();
     let traced = Traced {
@@ -154,10 +171,35 @@ pub(super) fn decoder_row(
         },
         inputs,
     };
-    row(&traced.on_shape(shape), None)
+    Ok(Row {
+        perplexity_rise_percent: Some(perplexity_rise(checkpoint, isa, &decoder, texts)?),
+        ..row(&traced.on_shape(shape))?
+    })
 }
 
-fn row(traced: &Traced, mean_cosine: Option<f64>) -> Result<Row> {
+/// How much higher the perplexity of the last tokens of texts is than at f32, in per cent.
+fn perplexity_rise(
+    checkpoint: &DecoderCheckpoint,
+    isa: Isa,
+    decoder: &Decoder,
+    texts: &[Vec<u32>],
+) -> Result<f64> {
+    let float = Decoder::new(checkpoint, &Precision::F32, isa)?;
+    let bar = console::count_bar("beside f32", texts.len(), "texts");
+    let mut beginnings = Beginnings::none(texts[0].len() - NEW_TOKENS);
+    for text in texts {
+        beginnings.add(decoder, &[], text, Some(&float))?;
+        bar.inc(1);
+    }
+    let scores = beginnings.go_on(decoder, &[], Some(&float), &|_| ())?;
+    bar.finish_and_clear();
+    let known = scores[0].known_perplexity();
+    let known = known.context("what was compared has a perplexity at f32")?;
+    Ok(100.0 * (scores[0].perplexity() / known - 1.0))
+}
+
+/// What machines make of it; accuracies are the caller's.
+fn row(traced: &Traced) -> Result<Row> {
     let Traced { header, inputs } = traced;
     let shape = &header.model;
     let opened = MACHINES.map(|name| machines::open(name, &[]));
@@ -194,7 +236,8 @@ fn row(traced: &Traced, mean_cosine: Option<f64>) -> Result<Row> {
         tokens: tokens.0,
         new_tokens: tokens.1,
         inputs: inputs.len(),
-        mean_cosine,
+        mean_cosine: None,
+        perplexity_rise_percent: None,
         saved: Saved::new(spent[0], spent[1]),
         footprint: footprints[0],
         footprint_dense_8_bits: footprints[1],
@@ -226,7 +269,7 @@ pub(super) fn print(rows: &[Row]) -> Result<()> {
         "attention, GOP/s",
         "encoder, ms an input (dense 8 bits)",
         "saved, attention, encoder",
-        "cosine to f32",
+        "cosine to f32; perplexity above it",
         "peak activations, MB (dense)",
         "keys, values, MB (dense)",
         "weights, MB",
@@ -241,10 +284,7 @@ pub(super) fn print(rows: &[Row]) -> Result<()> {
         };
         let times = time(VSSA).zip(time(DENSE));
         table.add_row([
-            match row.new_tokens {
-                0 => format!("{}, {}", row.shape, row.tokens),
-                new => format!("{}, {} + {new}", row.shape, row.tokens),
-            },
+            row.name(),
             row.of(VSSA).map_or_else(String::new, |report| {
                 format!("{:.0}", report.attention.effective_gops())
             }),
@@ -254,8 +294,11 @@ pub(super) fn print(rows: &[Row]) -> Result<()> {
                 100.0 * row.saved.attention,
                 100.0 * row.saved.encoder
             ),
-            row.mean_cosine
-                .map_or_else(String::new, |cosine| format!("{cosine:.4}")),
+            match (row.mean_cosine, row.perplexity_rise_percent) {
+                (Some(cosine), _) => format!("{cosine:.4}"),
+                (_, Some(rise)) => format!("{rise:+.2} %"),
+                _ => String::new(),
+            },
             beside(
                 row.footprint.peak_activation_bytes,
                 row.footprint_dense_8_bits.peak_activation_bytes,
@@ -268,6 +311,39 @@ pub(super) fn print(rows: &[Row]) -> Result<()> {
                 ),
             },
             megabytes(row.footprint.weight_bytes),
+        ]);
+    }
+    output::print_line(table)?;
+    print_against(rows)
+}
+
+/// The attention, and what comes token by token, against the baselines.
+fn print_against(rows: &[Row]) -> Result<()> {
+    let titles = [
+        "attention: speed, energy".to_owned(),
+        format!("{VSSA_EQUAL} over {EYERISS}"),
+        format!("{VSSA} over {SPATTEN}"),
+        format!("decoding, us a token: {VSSA}, {SPATTEN}, {EYERISS}"),
+    ];
+    let mut table = console::table(&titles.each_ref().map(String::as_str));
+    for row in rows {
+        let over = |own: &str, other: &str| {
+            let (own, other) = (&row.of(own)?.attention, &row.of(other)?.attention);
+            let energy = other.energy.total_pj() / own.energy.total_pj();
+            let speed = other.time_us() / own.time_us();
+            Some(format!("{speed:.2}, {energy:.2}"))
+        };
+        let step = |machine: &str| {
+            let decoding = &row.of(machine)?.decoding.as_ref()?.attention;
+            let tokens = (row.new_tokens * row.inputs) as f64;
+            Some(format!("{:.0}", decoding.time_us() / tokens))
+        };
+        let steps = [VSSA, SPATTEN, EYERISS].map(step);
+        table.add_row([
+            row.name(),
+            over(VSSA_EQUAL, EYERISS).unwrap_or_default(),
+            over(VSSA, SPATTEN).unwrap_or_default(),
+            steps.into_iter().flatten().collect::<Vec<_>>().join(", "),
         ]);
     }
     output::print_line(table)

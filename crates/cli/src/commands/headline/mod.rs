@@ -93,12 +93,12 @@ pub(crate) fn run(arguments: &HeadlineArguments, isa: Isa, json: bool) -> Result
         cascade: cascade_row.as_ref().map(|(_, traced)| traced),
     };
     for tokens in DECODER_TOKENS {
-        let prompts = lengths::prompts(&decoder, &pieces, tokens, count)?;
+        let texts = lengths::decoder_texts(&decoder, &pieces, tokens, count)?;
         rows.push(lengths::decoder_row(
             &decoder,
             isa,
             &decoder_plan,
-            &prompts,
+            &texts,
             &shapes[1],
         )?);
     }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use dtatrans_precision::Plan;
+use dtatrans_precision::cache::CachePlan;
 use dtatrans_search::{Estimate, Evaluated, Evaluation, Search, Space, estimates, pareto};
 use serde::Serialize;
 
@@ -193,7 +194,11 @@ impl Row {
 
     /// The ratios, and the keys that were chosen too, on one line.
     fn summary(&self) -> String {
-        let mut text = layers(&self.decoded);
+        // What nothing is saved of by reading is a cache.
+        let mut text = match (self.attention_saved, &self.decoded.cache) {
+            (None, Some(cache)) => kept(cache),
+            _ => layers(&self.decoded),
+        };
         for (key, value) in &self.keys {
             let _ = write!(text, "  {key} {value}");
         }
@@ -332,7 +337,7 @@ pub(super) fn print(report: &Report) -> Result<()> {
         report.seed
     ))?;
     let titles = [
-        "bits by layer: share at 8/4/0",
+        "by layer: share at 8/4/0, of a cache kept",
         "loss (95 % interval)",
         "estimate",
         "cost",
@@ -398,32 +403,42 @@ fn share(share: Option<f64>) -> String {
     share.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share))
 }
 
-/// A plan's ratios on one line, of a plan with a cache those of the cache; where a
-/// layer's compensation is not the plan's, that too.
+/// What a cache keeps on one line: shares of the tokens, by layer and head.
+fn kept(cache: &CachePlan) -> String {
+    let layers = cache.layers.iter().map(|ratios| {
+        let shares = ratios.iter().map(|ratio| percent(1.0 - ratio.r0()));
+        shares.collect::<Vec<_>>().join("/")
+    });
+    layers.collect::<Vec<_>>().join("  ")
+}
+
+fn percent(share: f64) -> String {
+    (100.0 * share).round().to_string()
+}
+
+/// A plan's ratios on one line; where a layer's compensation is not the plan's, or it
+/// loses heads or values, that too.
 fn layers(plan: &Plan) -> String {
-    if let Some(cache) = &plan.cache {
-        let kept = cache.layers.iter().map(|ratios| {
-            let shares = ratios.iter().map(|ratio| {
-                let kept = 100.0 * (1.0 - ratio.r0());
-                kept.round().to_string()
-            });
-            shares.collect::<Vec<_>>().join("/")
-        });
-        return kept.collect::<Vec<_>>().join("  ");
-    }
     let layer = |(layer, ratio): (usize, &dtatrans_precision::Ratio)| {
         let shares = [ratio.r8(), ratio.r4(), ratio.r0()];
         let mut text = match shares {
             [1.0, _, _] => "8".to_owned(),
             [_, 1.0, _] => "4".to_owned(),
             [_, _, 1.0] => "0".to_owned(),
-            _ => shares
-                .map(|share| (100.0 * share).round().to_string())
-                .join("/"),
+            _ => shares.map(percent).join("/"),
         };
         let compensation = plan.compensation_at(layer).name();
         if ratio.leaves_out() && compensation != plan.compensation.name() {
             let _ = write!(text, " {compensation}");
+        }
+        let pruning = plan.pruning_at(layer);
+        for (share, of) in [
+            (pruning.head_share(), "heads"),
+            (pruning.value_share(), "values"),
+        ] {
+            if share < 1.0 {
+                let _ = write!(text, " {} % of {of}", percent(share));
+            }
         }
         text
     };

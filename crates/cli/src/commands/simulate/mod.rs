@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &SimulateArguments, json: bool) -> Result<()> {
     let Some(file) = &arguments.trace else {
         bail!("neither a trace nor --gemm FILE nor --spatten-trace FILE is given");
     };
-    let mut trace = Trace::open(file, arguments.shape.shape.as_ref())?;
+    let mut trace = Trace::open(file, &arguments.shape.shape)?;
     let header = trace.header().clone();
     let remark = trace.remark().map(str::to_owned);
     let mut sums = Sums::new(&machines);
