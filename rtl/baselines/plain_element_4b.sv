@@ -28,12 +28,14 @@ module plain_element_4b
   logic signed [SumBits-1:0] sum;
   logic signed [8:0] product;
   // A tile is long enough that the shadow is empty by its end.
-  logic full, stays_free;
+  logic full, frees;
   logic unused;
 
-  assign unused = &{1'b0, full, stays_free};
+  assign unused = &{1'b0, full, frees};
   assign {last, unsign, code} = left;
-  assign product = 9'($signed({!unsign && code[3], code}) * above);
+  multiplier #(.A_BITS(5), .B_BITS(4)) multiply (
+      .a({!unsign && code[3], code}), .b(above), .product
+  );
 
   always_ff @(posedge clk or negedge rst_n) begin
     if (!rst_n) begin
@@ -51,13 +53,16 @@ module plain_element_4b
     if (left_valid) begin
       right <= left;
       below <= above;
-      sum <= (fresh ? '0 : sum) + SumBits'(product);
     end
   end
 
+  accumulator #(.LOW(12), .SHORT(12)) accumulate (
+      .clk, .add(left_valid), .fresh, .short(1'b1), .summand(12'(product)), .sum
+  );
+
   shadow drains (
       .clk, .rst_n,
-      .moves(whole), .sum, .full, .stays_free,
+      .moves(whole), .sum, .full, .frees,
       .above_done, .below_done,
       .drain, .above_shifts, .above_sum, .below_shifts, .below_sum
   );

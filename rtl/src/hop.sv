@@ -1,6 +1,7 @@
-// A hop between two elements: the receiver's queue of DEPTH operands.
+// A hop between two elements: the receiver's queue of DEPTH operands, the oldest in
+// place 0, so that the head is a register; those behind move up as it leaves.
 //
-// `room` and `any` come from the count as it stands at the start of a cycle, so
+// `room` and `any` come from the places as they stand at the start of a cycle, so
 // no path leads from a receiver's pop to its sender: that is what REGISTERED
 // says. Without it `room` also sees the pop of the same cycle, and a chain of
 // hops becomes a path through the whole array.
@@ -20,35 +21,28 @@ module hop #(
     output logic any,
     output item_t head
 );
-  localparam int unsigned IndexBits = (DEPTH > 1) ? $clog2(DEPTH) : 1;
-  localparam int unsigned CountBits = $clog2(DEPTH + 1);
-
   item_t items[DEPTH];
-  logic [IndexBits-1:0] write, read;
-  logic [CountBits-1:0] count;
+  logic [DEPTH-1:0] taken;
+  // Places with one behind them, the first one that is free, and those that something
+  // moves into: from behind, or else what comes in.
+  logic [DEPTH-1:0] followed, first_free, loads;
 
-  // The place behind the last is the first.
-  function automatic logic [IndexBits-1:0] after(logic [IndexBits-1:0] index);
-    return (32'(index) == DEPTH - 1) ? '0 : index + IndexBits'(1);
-  endfunction
+  assign followed = taken >> 1;
+  assign first_free = ~taken & ((taken << 1) | DEPTH'(1));
+  assign loads = pop ? followed | (push ? taken : '0) : (push ? first_free : '0);
 
-  assign any  = count != '0;
-  assign room = (32'(count) != DEPTH) || (!REGISTERED && pop);
-  assign head = items[read];
+  assign any  = taken[0];
+  assign room = !taken[DEPTH-1] || (!REGISTERED && pop);
+  assign head = items[0];
 
   always_ff @(posedge clk or negedge rst_n) begin
-    if (!rst_n) begin
-      write <= '0;
-      read  <= '0;
-      count <= '0;
-    end else begin
-      if (push) write <= after(write);
-      if (pop) read <= after(read);
-      if (push != pop) count <= push ? count + CountBits'(1) : count - CountBits'(1);
-    end
+    if (!rst_n) taken <= '0;
+    else taken <= pop ? loads : taken | loads;
   end
 
   always_ff @(posedge clk) begin
-    if (push) items[write] <= in;
+    for (int unsigned i = 0; i + 1 < DEPTH; i++)
+      if (loads[i]) items[i] <= followed[i] ? items[i+1] : in;
+    if (loads[DEPTH-1]) items[DEPTH-1] <= in;
   end
 endmodule

@@ -26,10 +26,10 @@ module plain_element
   logic signed [SumBits-1:0] sum;
   logic signed [16:0] product;
   // A tile is long enough that the shadow is empty by its end.
-  logic full, stays_free;
+  logic full, frees;
   logic unused;
 
-  assign unused = &{1'b0, full, stays_free};
+  assign unused = &{1'b0, full, frees};
   assign product = 17'($signed({!left.unsign && left.code[7], left.code}) * above);
 
   always_ff @(posedge clk or negedge rst_n) begin
@@ -48,13 +48,16 @@ module plain_element
     if (left_valid) begin
       right <= left;
       below <= above;
-      sum <= (fresh ? '0 : sum) + SumBits'(product);
     end
   end
 
+  accumulator #(.LOW(18), .SHORT(18)) accumulate (
+      .clk, .add(left_valid), .fresh, .short(1'b1), .summand(18'(product)), .sum
+  );
+
   shadow drains (
       .clk, .rst_n,
-      .moves(whole), .sum, .full, .stays_free,
+      .moves(whole), .sum, .full, .frees,
       .above_done, .below_done,
       .drain, .above_shifts, .above_sum, .below_shifts, .below_sum
   );

@@ -14,7 +14,7 @@ module shadow
     input logic moves,
     input logic signed [SumBits-1:0] sum,
     output logic full,
-    output logic stays_free,
+    output logic frees,  // it is empty in the next cycle, but for what moves in
 
     input logic above_done,
     output logic below_done,
@@ -25,31 +25,31 @@ module shadow
     output logic below_shifts,
     output logic signed [SumBits-1:0] below_sum
 );
-  logic shifts, flows;          // this row shifts now; it still does behind `drain`
-  logic own_waits, token_waits; // of the two that the token needs, one is here
+  logic shifts, flows;  // this row shifts now; it still does behind `drain`
+  logic empties;        // the sum has left after this cycle and none has come
+  logic token;          // the rows above are done with the tile that comes or is here
 
+  // Only full rows shift: the token has come by all of them.
   assign shifts = drain || flows;
   assign below_shifts = shifts;
-  assign stays_free = shifts ? !above_shifts : (!full && !moves);
+  assign empties = shifts && !above_shifts;
+  assign frees = !full || empties;
 
   always_ff @(posedge clk or negedge rst_n) begin
     if (!rst_n) begin
       full <= 1'b0;
       flows <= 1'b0;
-      own_waits <= 1'b0;
-      token_waits <= 1'b0;
+      token <= 1'b0;
       below_done <= 1'b0;
     end else begin
       flows <= above_shifts;
-      if (shifts) full <= above_shifts;
-      else if (moves) full <= 1'b1;
-      below_done <= (moves || own_waits) && (above_done || token_waits);
-      own_waits <= (moves || own_waits) && !(above_done || token_waits);
-      token_waits <= (above_done || token_waits) && !(moves || own_waits);
+      full <= shifts ? above_shifts : full || moves;
+      token <= !empties && (token || above_done);
+      below_done <= (full || moves) && (token || above_done) && !(full && token);
     end
   end
 
   always_ff @(posedge clk) begin
-    if (shifts ? above_shifts : moves) below_sum <= shifts ? above_sum : sum;
+    if (full ? shifts && above_shifts : moves) below_sum <= full ? above_sum : sum;
   end
 endmodule

@@ -68,74 +68,73 @@ module vssa_element
   assign below_push = take;
   assign below = b;
 
-  // Steps left of the product that began earlier, and whether this cycle's step
-  // is a product's last.
-  logic [1:0] left_steps, more_steps;
-  logic ends;
+  // The step that is added in this cycle: of which nibbles, the high ones first, and
+  // whether it is its tile's first; `next_` is what the registers take. A product ends
+  // with its low nibbles, and only then may the next begin.
+  logic high_a, high_b, next_high_a, next_high_b;
+  logic add, next_add, fresh, next_fresh;
+  logic wide_b, ends;
 
-  assign more_steps = {a.operand.wide && b.wide, a.operand.wide || b.wide};
-  assign ends = take ? more_steps == 2'd0 : left_steps == 2'd1;
-
-  // The sum of the products of a tile, its last product on the way to it, and
-  // the whole sum waiting for the shadow.
-  logic first, last, lands, whole, moves, moves_next;
-  // The tile whose last step was taken most recently has not moved yet; what
-  // moves now is a tile before it.
-  logic owes, older;
+  // What is taken next begins a tile; a tile's last step is added, its whole sum waits
+  // for the shadow, and moves there.
+  logic first, lands, whole, moves;
   logic signed [SumBits-1:0] sum;
-  logic full, stays_free;
+  logic full, frees;
+  // The sum of the tile before is in the way of a tile that begins.
+  logic blocked;
 
-  assign take = any_a && any_b && left_steps == 2'd0 && right_room && below_room
-      && (!first || !owes || (moves && !older) || moves_next);
+  assign ends = !high_a && !high_b;
+  assign next_high_a = take ? a.operand.wide : high_a && high_b;
+  assign next_high_b = take ? b.wide : high_a && !high_b && wide_b;
+  assign next_add = take || !ends;
+  assign next_fresh = take && first;
+  assign moves = whole && !full;
+  assign take = any_a && any_b && ends && right_room && below_room && !(first && blocked);
 
   if (NAIVE) begin : gen_naive
     sum_naive summing (
-        .clk, .take, .fresh(first), .left(left_steps), .a(a.operand), .a_unsign(a.unsign), .b, .sum
+        .clk, .take, .a(a.operand), .a_unsign(a.unsign), .b,
+        .add(next_add), .fresh(next_fresh), .high_a(next_high_a), .high_b(next_high_b), .sum
     );
-    assign lands = ends && (take ? a.last : last);
-  end else begin : gen_gated
-    logic add, fresh;
-    sum_gated summing (
-        .clk, .there(any_a && any_b), .take, .left(left_steps), .a(a.operand), .a_unsign(a.unsign), .b,
-        .add, .fresh, .sum
+    assign lands = next_add && (take ? a.last : first) && !next_high_a && !next_high_b;
+    assign blocked = whole && full;
+    logic unused;
+    assign unused = &{1'b0, add, fresh, frees};
+  end else begin : gen_pipelined
+    sum_pipelined summing (
+        .clk, .take, .a(a.operand), .a_unsign(a.unsign), .b, .add, .fresh, .high_a, .high_b, .sum
     );
-    assign lands = add && last;
-    always_ff @(posedge clk or negedge rst_n) begin
-      if (!rst_n) add <= 1'b0;
-      else add <= ends;
-    end
-    always_ff @(posedge clk) if (take) fresh <= first;
+    assign lands = add && first && ends;
+    // What is taken now reaches the sum a cycle later: until then the shadow has to
+    // be free, and not for a tile before that one.
+    assign blocked = (add || whole) && ((add && whole) || !frees);
   end
 
   always_ff @(posedge clk or negedge rst_n) begin
     if (!rst_n) begin
-      left_steps <= 2'd0;
+      high_a <= 1'b0;
+      high_b <= 1'b0;
+      add <= 1'b0;
       first <= 1'b1;
-      last <= 1'b0;
-      owes <= 1'b0;
-      older <= 1'b0;
       whole <= 1'b0;
     end else begin
-      if (take) begin
-        left_steps <= more_steps;
-        first <= a.last;
-        last <= a.last;
-      end else if (left_steps != 2'd0) left_steps <= left_steps - 2'd1;
-      if (take && a.last) owes <= 1'b1;
-      else if (moves && !older) owes <= 1'b0;
-      older <= take && first && owes && !moves;
+      high_a <= next_high_a;
+      high_b <= next_high_b;
+      add <= next_add;
+      if (take) first <= a.last;
       if (lands) whole <= 1'b1;
       else if (moves) whole <= 1'b0;
     end
   end
 
-  assign moves = whole && !full;
-  // With the second stage what is taken now reaches the sum a cycle later.
-  assign moves_next = !NAIVE && (lands || whole) && stays_free;
+  always_ff @(posedge clk) begin
+    fresh <= next_fresh;
+    if (take) wide_b <= b.wide;
+  end
 
   shadow drains (
       .clk, .rst_n,
-      .moves, .sum, .full, .stays_free,
+      .moves, .sum, .full, .frees,
       .above_done, .below_done,
       .drain, .above_shifts, .above_sum, .below_shifts, .below_sum
   );

@@ -23,7 +23,12 @@ package vssa_pkg;
     logic [7:0] code;
   } plain_row_t;
 
-  // Bits of a sum. 127 x 127 x 768 needs 25, and 255 x 127 x 65,536 needs 32.
-  localparam int SumBits = 32;
+  // Bits of a sum: from -2^26 to 2^26 - 1. A product is 127 x 127 at most, or 255 x 127
+  // where the row has no sign, for no code is -128 (with -128: 2^14 and 255 x 2^7).
+  // 4,160 x 127 x 127 and 2,072 x 255 x 127 are below 2^26 (with -128 4,095 and 2,056
+  // steps), so a tile holds the feed-forward of a width of 4,096, which is
+  // BERT-large's, and probabilities of all 2,047 tokens that topk ranks. A longer
+  // reduction is to be cut into tiles.
+  localparam int SumBits = 27;
 
 endpackage

@@ -33,6 +33,11 @@ int bits(const Operand& operand) {
     return operand.wide ? 1 << 8 | (operand.code & 0xff) : operand.code & 0xf;
 }
 
+// Of vssa_pkg.
+constexpr int SUM_BITS = 27;
+
+int32_t sum_of(uint64_t bits) { return static_cast<int32_t>(bits << (32 - SUM_BITS)) >> (32 - SUM_BITS); }
+
 // What a line sends, in order.
 std::vector<int> stream(int line, bool of_rows) {
     std::vector<int> result;
@@ -101,7 +106,7 @@ int main(int count, char** arguments) {
         for (int line = 0; line < LINES; ++line) {
             next_row[line] += model->row_valid >> line & model->row_ready >> line & 1;
             next_column[line] += model->column_valid >> line & model->column_ready >> line & 1;
-            if (model->sum_valid >> line & 1) left[line].push_back(static_cast<int32_t>(model->sum >> (32 * line)));
+            if (model->sum_valid >> line & 1) left[line].push_back(sum_of(model->sum >> (SUM_BITS * line)));
         }
     }
     vcd.close();

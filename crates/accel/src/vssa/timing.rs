@@ -18,7 +18,7 @@ use crate::schedule::LaneRun;
 use crate::vssa::wavefront::{Nibbles, Tile, Wavefront};
 
 /// Stages between product and sum of the element that the machines have,
-/// `rtl/src/sum_gated.sv`.
+/// `rtl/src/sum_pipelined.sv`.
 const SUM_STAGES: i32 = 1;
 
 /// `count` equal products on an array, as nibbles of its operands in the order in

@@ -31,7 +31,7 @@ void JOIN(MODEL, _cycle)(void* array, const int32_t* rows, const int32_t* column
     for (unsigned column = 0; column < COLUMNS; ++column) {
         columns_taken[column] = columns[column] >= 0 && get(&model.column_ready, column, 1);
         left[column] = static_cast<uint8_t>(get(&model.sum_valid, column, 1));
-        sums[column] = static_cast<int32_t>(get(&model.sum, column, 32));
+        sums[column] = sum_at(&model.sum, column);
     }
     module.edge();
 }

@@ -30,6 +30,14 @@ uint32_t get(const void* port, unsigned index, unsigned width) {
     return value;
 }
 
+// Bits of a sum, SumBits of vssa_pkg.
+constexpr unsigned SUM_BITS = 27;
+
+// A sum of a port, with its sign.
+int32_t sum_at(const void* port, unsigned index) {
+    return static_cast<int32_t>(get(port, index, SUM_BITS) << (32 - SUM_BITS)) >> (32 - SUM_BITS);
+}
+
 // A module with its own context, whose registers hold noise by a seed. Where MUTATED
 // is defined its netlist has an input that selects a mutant.
 struct Module {

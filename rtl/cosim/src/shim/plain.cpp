@@ -23,7 +23,7 @@ void JOIN(MODEL, _cycle)(void* array, uint8_t valid, uint8_t last, uint8_t unsig
     module.settle();
     for (unsigned column = 0; column < COLUMNS; ++column) {
         left[column] = static_cast<uint8_t>(get(&model.sum_valid, column, 1));
-        sums[column] = static_cast<int32_t>(get(&model.sum, column, 32));
+        sums[column] = sum_at(&model.sum, column);
     }
     module.edge();
 }

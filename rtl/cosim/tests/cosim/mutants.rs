@@ -56,7 +56,7 @@ fn mutants_are_caught() {
             kind.mutant = mutant;
             tiles::judge(&kind).map(drop)
         };
-        let element = if kind.naive { "naive" } else { "gated" };
+        let element = if kind.naive { "naive" } else { "pipelined" };
         let name = format!("array {} x {}, {element}", kind.rows, kind.columns);
         netlists.insert(name, (kind.mutants.len(), survivors(kind.mutants, judge)));
     }

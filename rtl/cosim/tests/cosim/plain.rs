@@ -7,6 +7,8 @@ use dtatrans_cosim::plain::{ARRAYS, Kind, Step};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 
+use crate::tiles::LONGEST;
+
 /// Random sequences of tiles that each size runs.
 const CASES: u32 = 60;
 
@@ -66,7 +68,17 @@ fn compare(kind: &Kind, tiles: &[Tile], pauses: &[usize]) -> TestCaseResult {
     Ok(())
 }
 
-/// Runs CASES sequences of tiles, or returns the first difference.
+/// The longest reductions that a sum holds, a tile each.
+fn longest(kind: &Kind) -> Vec<Tile> {
+    let tile = |&(steps, row, column): &(usize, i16, i16)| {
+        let step = (vec![row as u8; kind.rows], vec![column as u8; kind.columns]);
+        (vec![step; steps], row > 127)
+    };
+    LONGEST.iter().map(tile).collect()
+}
+
+/// Runs CASES sequences of tiles and the longest reductions, or returns the first
+/// difference.
 pub(crate) fn judge(kind: &Kind, runner: &mut TestRunner) -> Result<(), String> {
     let pauses = prop::collection::vec(0usize..3, 200);
     runner
@@ -74,7 +86,8 @@ pub(crate) fn judge(kind: &Kind, runner: &mut TestRunner) -> Result<(), String> 
             &(tiles(kind.rows, kind.columns), pauses),
             |(tiles, pauses)| compare(kind, &tiles, &pauses),
         )
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    compare(kind, &longest(kind), &[0]).map_err(|error| error.to_string())
 }
 
 pub(crate) fn configuration() -> ProptestConfig {
