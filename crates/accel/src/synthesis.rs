@@ -31,7 +31,7 @@ pub(crate) struct Stream {
 }
 
 /// The period that leakage was counted for in `rtl/synthesis/energy`, in ns.
-const PERIOD_NS: f64 = 1.7;
+const PERIOD_NS: f64 = 1.0;
 
 pub(crate) fn stream(element: &str, stream: &str) -> Stream {
     let text = include_str!("../../../rtl/synthesis/energy.csv");

@@ -43,7 +43,7 @@ fn an_array_spends_what_its_elements_do() {
     let four_eight = 2.0 * mixed - four_four;
     let eight_eight = on("vssa-512", &tiers, Tier::Eight);
     println!("pJ: {four_four:.3} {four_eight:.3} {eight_eight:.3}, plain {plain:.3}");
-    assert!(plain < four_four && four_four < four_eight && four_eight < eight_eight);
+    assert!(four_four < plain && plain < four_eight && four_eight < eight_eight);
     for (own, action) in [
         (plain, Action::Plain8Product),
         (four_four, Action::VssaProduct4x4),

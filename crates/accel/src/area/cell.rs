@@ -170,7 +170,7 @@ mod tests {
         ];
         let leaks = |element, name| stream(element, name).leakage_mw;
         for (cell, leakage_mw) in [
-            (Cell::VssaElement, leaks("gated", "8x8")),
+            (Cell::VssaElement, leaks("pipelined", "8x8")),
             (Cell::PlainElement8, leaks("plain", "8x8")),
             (Cell::PlainElement4, leaks("plain 4 b", "4x4")),
             (Cell::EyerissMac, leaks("eyeriss_mac", "operations")),

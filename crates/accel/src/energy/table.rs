@@ -199,16 +199,16 @@ mod tests {
         let (ifmap, psum) = ("register_file, 12 x 16 b", "register_file, 24 x 16 b");
         let pads = cycle(ifmap, "idle") + cycle(psum, "idle");
         let expected = [
-            (Action::VssaProduct4x4, each("gated", "4x4")),
+            (Action::VssaProduct4x4, each("pipelined", "4x4")),
             (
                 Action::VssaProduct4x8,
-                (each("gated", "4x8") + each("gated", "8x4")) / 2.0,
+                (each("pipelined", "4x8") + each("pipelined", "8x4")) / 2.0,
             ),
-            (Action::VssaProduct8x8, each("gated", "8x8")),
-            (Action::VssaZeros, each("gated", "zeros")),
-            (Action::VssaLateCycle, late("gated")),
-            (Action::VssaIdleCycle, cycle("gated", "starved")),
-            (Action::VssaShift, over_idle("gated", "idle_shifts")),
+            (Action::VssaProduct8x8, each("pipelined", "8x8")),
+            (Action::VssaZeros, each("pipelined", "zeros")),
+            (Action::VssaLateCycle, late("pipelined")),
+            (Action::VssaIdleCycle, cycle("pipelined", "starved")),
+            (Action::VssaShift, over_idle("pipelined", "idle_shifts")),
             (Action::Plain8Product, each("plain", "8x8")),
             (Action::Plain8Zeros, each("plain", "zeros")),
             (Action::Plain8IdleCycle, cycle("plain", "idle")),
