@@ -139,8 +139,8 @@ fn elements_of_equal_area() {
 #[test]
 fn the_machine_on_the_area_of_eyeriss_fits_it() {
     let eyeriss = at("eyeriss-1ghz", 45, 1.1).area().total_mm2();
-    let own = at("vssa-960", 45, 1.1).area().total_mm2();
-    println!("vssa-960: {own:.3} mm2, eyeriss: {eyeriss:.3} mm2");
+    let own = at("vssa-1280", 45, 1.1).area().total_mm2();
+    println!("vssa-1280: {own:.3} mm2, eyeriss: {eyeriss:.3} mm2");
     assert!(
         own <= eyeriss && own > 0.95 * eyeriss,
         "{own} and {eyeriss}"

@@ -16,7 +16,7 @@ macro_rules! file {
 const BUILTIN: [(&str, &str); 9] = [
     file!("vssa-512"),
     file!("vssa-512-hbm2"),
-    file!("vssa-960"),
+    file!("vssa-1280"),
     file!("vssa-4096"),
     file!("systolic-128"),
     file!("eyeriss"),

@@ -24,7 +24,7 @@ use crate::{console, decoder as decoders, machines, output};
 
 /// The machines that lengths are run on; the plain array is the dense model at 8 bits.
 pub(super) const VSSA: &str = "vssa-512";
-pub(super) const VSSA_EQUAL: &str = "vssa-960";
+pub(super) const VSSA_EQUAL: &str = "vssa-1280";
 pub(super) const VSSA_LARGE: &str = "vssa-4096";
 pub(super) const DENSE: &str = "systolic-128";
 pub(super) const EYERISS: &str = "eyeriss-1ghz";
