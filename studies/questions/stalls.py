@@ -23,9 +23,9 @@ RATIOS = [
 ]  # fmt: skip
 
 # Rows, columns and arrays of 512 elements.
-SHAPES = [(4, 4, 32), (8, 8, 8), (8, 16, 4), (16, 16, 2), (16, 32, 1), (32, 16, 1)]
+SHAPES = [(4, 4, 32), (4, 16, 8), (8, 8, 8), (8, 16, 4), (16, 16, 2), (16, 32, 1), (32, 16, 1)]
 # The shape of the machine's own file, and the ratios that it runs behind HBM2 too.
-BUILT_IN = (8, 16, 4)
+BUILT_IN = (4, 16, 8)
 OWN = "x".join(map(str, BUILT_IN))
 BEHIND_HBM2 = [(0.25, 0.4, 4), (0.05, 0.35, 4), (0.0, 0.35, 4)]
 

@@ -71,7 +71,7 @@ fn attention_energy_by_hand() {
     // One array of 16 x 32, so that a head is one tile of each product.
     let machine = setup::edited(
         "vssa-512",
-        "rows = 8\ncolumns = 16\narrays = 4",
+        "rows = 4\ncolumns = 16\narrays = 8",
         "rows = 16\ncolumns = 32\narrays = 1",
     );
     let input = setup::uniform(&header, 16, Tier::Eight);

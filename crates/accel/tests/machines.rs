@@ -67,7 +67,7 @@ fn unknown_keys_are_refused_by_name() {
 #[test]
 fn missing_keys_are_refused_by_name() {
     for (name, line, key) in [
-        ("vssa-512", "rows = 8", "rows"),
+        ("vssa-512", "rows = 4", "rows"),
         ("vssa-512", "clock_ghz = 1.0", "clock_ghz"),
         ("eyeriss", "psum_words = 24", "psum_words"),
         ("spatten-eighth", "value_keep = 1.0", "value_keep"),
@@ -116,12 +116,12 @@ fn values_that_cannot_be_are_refused_by_key() {
             "bandwidth_gbps = 1e300",
             "dram.bandwidth_gbps",
         ),
-        ("vssa-512", "rows = 8", "rows = 0", "array.rows"),
-        ("vssa-512", "rows = 8", "rows = 1000000000000", "array.rows"),
-        ("vssa-512", "arrays = 4", "arrays = 0", "array.arrays"),
+        ("vssa-512", "rows = 4", "rows = 0", "array.rows"),
+        ("vssa-512", "rows = 4", "rows = 1000000000000", "array.rows"),
+        ("vssa-512", "arrays = 8", "arrays = 0", "array.arrays"),
         (
             "vssa-512",
-            "rows = 8\ncolumns = 16",
+            "rows = 4\ncolumns = 16",
             "rows = 256\ncolumns = 256",
             "array.rows x columns",
         ),
@@ -204,8 +204,8 @@ fn values_that_cannot_be_are_refused_by_key() {
         }
     }
     // Negative sizes are no sizes at all.
-    let error = refusal("vssa-512", "rows = 8", "rows = -8");
-    assert!(error.contains("-8") && error.contains("array"), "{error}");
+    let error = refusal("vssa-512", "rows = 4", "rows = -4");
+    assert!(error.contains("-4") && error.contains("array"), "{error}");
     let error = refusal("vssa-512", "order = \"grouped\"", "order = \"random\"");
     assert!(error.contains("random"), "{error}");
 }
@@ -228,7 +228,7 @@ fn other_formats_and_kinds_are_refused() {
 #[test]
 fn an_unknown_key_comes_with_the_one_that_is_meant() {
     for (from, to, meant) in [
-        ("rows = 8", "row = 8", "rows"),
+        ("rows = 4", "row = 4", "rows"),
         ("[array]", "[arrray]", "array"),
         ("bandwidth_gbps", "bandwith_gbps", "bandwidth_gbps"),
     ] {
@@ -238,7 +238,7 @@ fn an_unknown_key_comes_with_the_one_that_is_meant() {
             "{error}"
         );
     }
-    let error = refusal("vssa-512", "rows = 8", "rows = 8\nspare_wheels = 4");
+    let error = refusal("vssa-512", "rows = 4", "rows = 4\nspare_wheels = 4");
     assert!(!error.contains("did you mean"), "{error}");
 }
 
@@ -250,7 +250,7 @@ fn settings_change_a_machine_and_its_name() {
         Machine::from_toml_with(text, &settings?)
     };
     let machine = with(&["array.rows=64", " array.order = arrival", "clock_ghz=0.5"]).unwrap();
-    assert_eq!(machine.elements(), 64 * 16 * 4);
+    assert_eq!(machine.elements(), 64 * 16 * 8);
     assert_eq!(machine.clock_ghz(), 0.5);
     let changes = ", array.rows = 64, array.order = \"arrival\", clock_ghz = 0.5";
     assert_eq!(machine.name(), format!("vssa-512{changes}"));

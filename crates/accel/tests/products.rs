@@ -58,7 +58,7 @@ fn a_plain_array_takes_scale_sims_cycles_whatever_the_size() {
 /// other, and 2 R + C + 1 for fill and drain.
 #[test]
 fn a_variable_speed_array_takes_the_closed_forms_cycles() {
-    let machine = machine("vssa-512", &["array.arrays=2"]);
+    let machine = machine("vssa-512", &["array.rows=8", "array.arrays=2"]);
     let list =
         "small, 3, 5, 100\neven, 128, 64, 64\nbatch, 16, 16, 64, 5\ntall, 8589934592, 16, 64";
     let gemms = parse(list).unwrap();

@@ -16,7 +16,7 @@ impl Machine {
     /// The plain array that stands against a variable-speed one: the same clock, buffer,
     /// DRAM, vector unit and ranking, and as many elements of `element_bits` bits as
     /// multiply as much: a multiplier's size goes with the square of its width. Eight
-    /// rows, as the built-in machines have.
+    /// rows, as `systolic-128` has.
     ///
     /// # Errors
     /// As [`from_toml_with`](Machine::from_toml_with), and [`AccelError::Value`] if the
@@ -74,7 +74,7 @@ mod tests {
                 assert_eq!(plain.clock_ghz(), 1.0);
             }
         }
-        let more = ["array.arrays=8".parse().unwrap()];
+        let more = ["array.arrays=16".parse().unwrap()];
         let plain = Machine::plain_counterpart(vssa, &more, 8, PlainFeed::Dense).unwrap();
         assert_eq!(plain.elements(), 256);
     }
